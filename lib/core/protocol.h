@@ -1,0 +1,295 @@
+/*
+ * What programs, processes under checkpoint and the coordinator say to each other: messages of fixed
+ * layout over a Unix SOCK_SEQPACKET socket, one message a packet. doc/PROTOCOL tells the story.
+ *
+ * A checkpoint, seen from one process P and the coordinator C:
+ *
+ *   C -> P  signal (SI_QUEUE, sival_int = request)
+ *   P -> C  MSG_LEADER                   P's leader has opened its connection
+ *   C -> P  MSG_PARAMS                   what to do, or OP_NONE: go back
+ *   P -> C  MSG_REFUSE*                  each thing that can't be checkpointed, one line
+ *   P -> C  MSG_BARRIER PHASE_FREEZE     all threads stand still, state is collected
+ *   C -> P  MSG_RELEASE PHASE_FREEZE     go: 1, or call it off: 0
+ *   P -> C  MSG_BARRIER PHASE_SNAPSHOT   the copy is made (or could not be: err)
+ *   C -> P  MSG_RELEASE PHASE_SNAPSHOT   all have: thaw
+ *   P -> C  MSG_THAWED                   with the pause
+ *   W -> C  MSG_PROGRESS*, MSG_DONE      from the writer, over the same connection
+ *
+ * A connection that ends before MSG_DONE is a failed checkpoint; one that ends between is a reason to
+ * thaw at once. P never waits for C longer than the time limit of MSG_PARAMS.
+ */
+#ifndef CKPT_PROTOCOL_H
+#define CKPT_PROTOCOL_H
+
+#include "core.h"
+
+enum {
+	PROTOCOL_MAGIC = 0x54504b43, /* "CKPT" */
+	PROTOCOL_VERSION = 1,
+	MSG_MAX = 8192,	 /* bytes of a packet, at most */
+	JOB_ID_MAX = 32, /* with terminator, as all below */
+	JOB_NAME_MAX = 64,
+	CKPT_PATH_MAX = 4096,
+};
+
+enum phase {
+	PHASE_RUN,
+	PHASE_QUIESCE,
+	PHASE_FREEZE,
+	PHASE_DRAIN,
+	PHASE_SNAPSHOT,
+	PHASE_REFILL,
+	PHASE_THAW,
+	PHASE_RESTART,
+};
+
+enum msg_type {
+	/* between a process and the coordinator */
+	MSG_HELLO = 1,
+	MSG_LEADER,
+	MSG_PARAMS,
+	MSG_REFUSE,
+	MSG_BARRIER,
+	MSG_RELEASE,
+	MSG_THAWED,
+	MSG_PROGRESS,
+	MSG_DONE,
+	/* between ckpt_command (or the API) and the coordinator */
+	MSG_COMMAND = 64,
+	MSG_JOB,     /* answer: one job */
+	MSG_PROCESS, /* answer: one process of the job before */
+	MSG_RESULT,  /* answer: what became of one job's checkpoint */
+	MSG_LINE,    /* answer: one line for the user: a refusal, a warning */
+	MSG_END,     /* answer: nothing follows; status is the exit status */
+};
+
+struct msg {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t type;
+	uint32_t size; /* of the whole message */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct msg) == 16, "on the wire");
+
+/* How a job is checkpointed: from ckpt_launch's options, kept in the job's environment. */
+struct job_config {
+	char job[JOB_ID_MAX];	/* CKPT_JOB */
+	char name[JOB_NAME_MAX]; /* CKPT_NAME: stem of the image's name */
+	char dir[CKPT_PATH_MAX]; /* CKPT_DIR, absolute */
+	uint32_t keep;		/* CKPT_KEEP: generations to keep, 0: all */
+	int32_t level;		/* CKPT_COMPRESS: zstd level, 0: none */
+	uint32_t interval_s;	/* CKPT_INTERVAL, 0: never */
+	int32_t signo;		/* CKPT_SIGNAL: the reserved signal */
+	uint32_t timeout_ms;	/* CKPT_TIMEOUT: time limit of a freeze */
+	uint32_t reserved;
+};
+
+/* A process is there: sent by the constructor, after fork and after a restart; no answer. */
+struct msg_hello {
+	struct msg m;
+	int32_t pid; /* as the process sees it; the coordinator trusts SO_PEERCRED only */
+	uint32_t flags;
+	char exe_name[64];
+	struct job_config config;
+};
+enum { HELLO_RESTARTED = 1 };
+
+/* request 0: the process asks for a checkpoint of its job itself (ckpt_checkpoint()). */
+struct msg_leader {
+	struct msg m;
+	int32_t pid, tid;
+	int32_t request;
+	uint32_t reserved;
+	struct job_config config;
+};
+
+enum op { OP_NONE, OP_CHECKPOINT, OP_CHECK };
+
+struct msg_params {
+	struct msg m;
+	uint32_t op;
+	uint32_t flags; /* PARAMS_* */
+	uint32_t keep;
+	int32_t level;
+	uint64_t generation;
+	uint32_t timeout_ms;
+	uint32_t process_index; /* of how many */
+	uint32_t nprocesses;
+	uint32_t blocked_nr; /* the system call the leader was in, and where: /proc/PID/syscall; */
+	uint64_t blocked_sp; /* read before the signal; blocked_sp 0: it was not in one */
+	uint64_t blocked_pc;
+	char job[JOB_ID_MAX];
+	char path[CKPT_PATH_MAX]; /* of the image, absolute; written as path.part first */
+	char link[JOB_NAME_MAX * 2]; /* name, in the same directory, of the link to the newest */
+};
+enum { PARAMS_STAY_FROZEN = 1 /* --kill: do not thaw before the image is durable */ };
+
+/* text is terminated: "fd 7 (anon_inode:[io_uring]): …"; the coordinator prepends "pid N (name): ". */
+struct msg_line {
+	struct msg m;
+	char text[1024];
+};
+
+struct msg_barrier {
+	struct msg m;
+	uint32_t phase;
+	int32_t err; /* 0, or -errno: this process can't go on; a MSG_REFUSE told why */
+};
+
+struct msg_release {
+	struct msg m;
+	uint32_t phase;
+	int32_t go; /* 1: on; 0: thaw, the checkpoint is called off */
+};
+
+struct msg_thawed {
+	struct msg m;
+	uint64_t pause_ns;  /* first thread frozen to last thread thawed */
+	uint64_t freeze_ns, collect_ns, fork_ns; /* its parts */
+	uint32_t nthreads;
+	uint32_t in_pause; /* 1: no memory for fork, was written in the pause */
+};
+
+struct msg_progress {
+	struct msg m;
+	uint64_t done, total; /* raw bytes */
+};
+
+/* err 0: the image is durable under its name. */
+struct msg_done {
+	struct msg m;
+	int32_t err;
+	uint32_t nthreads;
+	uint64_t raw_bytes, image_bytes;
+	char text[1024]; /* the error in words; with err 0 the path when it had to differ, else "" */
+};
+
+/* ---- ckpt_command ---- */
+
+enum command {
+	CMD_CHECKPOINT = 1,
+	CMD_CHECK,
+	CMD_STATUS,
+	CMD_LIST,
+	CMD_INTERVAL,
+	CMD_QUIT,
+};
+enum { COMMAND_KILL = 1, COMMAND_NO_WAIT = 2 };
+
+struct msg_command {
+	struct msg m;
+	uint32_t command;
+	uint32_t flags;
+	uint32_t interval_s;
+	uint32_t reserved;
+	char job[CKPT_PATH_MAX]; /* job id, pid or program name; "": the only job */
+};
+
+enum job_state { JOB_RUNNING, JOB_FREEZING, JOB_WRITING };
+
+struct msg_job {
+	struct msg m;
+	char job[JOB_ID_MAX];
+	char name[JOB_NAME_MAX];
+	char dir[CKPT_PATH_MAX];
+	uint32_t state; /* enum job_state */
+	uint32_t nprocesses;
+	uint32_t interval_s;
+	uint32_t keep;
+	int32_t level;
+	uint32_t reserved;
+	uint64_t started_ns;	     /* CLOCK_REALTIME the coordinator first saw it */
+	uint64_t last_generation;    /* 0: none yet */
+	uint64_t last_realtime_ns;
+	uint64_t last_bytes;
+	uint64_t last_pause_ns, last_total_ns;
+	char last_error[512];
+};
+
+struct msg_process {
+	struct msg m;
+	int32_t pid;	   /* as seen by the coordinator */
+	int32_t inner_pid; /* as seen by itself */
+	char name[64];
+};
+
+/* err 0: image and figures hold; else text tells why. MSG_LINE may come before. */
+struct msg_result {
+	struct msg m;
+	int32_t err;
+	uint32_t nprocesses;
+	char job[JOB_ID_MAX];
+	char image[CKPT_PATH_MAX];
+	uint64_t raw_bytes, image_bytes;
+	uint64_t pause_ns, total_ns;
+	uint64_t freeze_ns, collect_ns, fork_ns;
+	uint32_t nthreads;
+	uint32_t in_pause;
+	char text[1024];
+};
+
+struct msg_end {
+	struct msg m;
+	int32_t status; /* exit status for ckpt_command */
+	uint32_t reserved;
+	char text[1024]; /* why, when status is not 0 */
+};
+
+union any_msg {
+	struct msg m;
+	struct msg_hello hello;
+	struct msg_leader leader;
+	struct msg_params params;
+	struct msg_line line;
+	struct msg_barrier barrier;
+	struct msg_release release;
+	struct msg_thawed thawed;
+	struct msg_progress progress;
+	struct msg_done done;
+	struct msg_command command;
+	struct msg_job job;
+	struct msg_process process;
+	struct msg_result result;
+	struct msg_end end;
+};
+_Static_assert(sizeof(union any_msg) <= MSG_MAX, "one packet");
+
+/* Fill in the head of a zeroed message. */
+#define MSG_INIT(ptr, t) msg_init(&(ptr)->m, (t), sizeof(*(ptr)))
+void msg_init(struct msg *m, enum msg_type type, size_t size);
+
+/*
+ * Check what was received (n bytes in m): magic, version, size as its type has it, strings
+ * terminated. 0; -EPROTO for what is no message, -EPROTONOSUPPORT for another version.
+ */
+int msg_check(const union any_msg *m, size_t n);
+
+/* Connect to the coordinator's socket; a close-on-exec descriptor or -errno. Frozen-safe. */
+int msg_connect(const char *socket_path);
+/* Send; 0 or -errno; never raises SIGPIPE. */
+int msg_send(int fd, const struct msg *m);
+/*
+ * Receive and check one message, waiting at most timeout_ms (-1: for ever). 1; 0 when the peer has
+ * closed; -ETIMEDOUT, -EPROTO, -errno.
+ */
+int msg_recv(int fd, union any_msg *m, int timeout_ms);
+
+/* ---- config.c: the environment of a job ---- */
+
+/*
+ * Fill *c from environment strings ("NAME=value", each terminated, n bytes in all), defaults for
+ * what is absent. Returns 0, -ENOENT when CKPT_JOB is absent, -EINVAL for a value that can't be.
+ */
+int config_from_env(struct job_config *c, const char *env, size_t n);
+/* "zstd", "zstd:LEVEL", "none" to a level; -EINVAL. Levels 1 to 19; default 1. */
+int config_parse_level(const char *s, int *level);
+/* "90", "10m", "2h", "1d" to seconds; -EINVAL. */
+int config_parse_seconds(const char *s, uint32_t *seconds);
+
+enum { CKPT_DEFAULT_SIGNAL = 64, CKPT_DEFAULT_KEEP = 2, CKPT_DEFAULT_TIMEOUT_MS = 10000 };
+
+/* Environment variable with the path of the coordinator's socket, set by ckpt_launch. */
+#define CKPT_ENV_SOCKET "CKPT_SOCKET"
+
+#endif
