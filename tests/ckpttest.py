@@ -1,0 +1,461 @@
+"""What a test needs to checkpoint, kill and restart a program.
+
+Everything a test makes lives in one directory of its own, and everything it starts carries a mark in
+its environment: so the end of a test can tell that nothing was left behind, whoever else uses the
+machine. Nothing here asserts on a time; a wait only has a limit far off, to fail instead of to hang.
+"""
+
+import contextlib
+import json
+import os
+import pty
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+
+LIMIT = 60  # seconds until a wait fails
+MARK = "CKPT_TEST_MARK"
+TEST_UID = 12345  # the ordinary user; it needs no entry in /etc/passwd
+
+TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Failure(AssertionError):
+    pass
+
+
+class Install:
+    """The programs under test, installed where every user can read them."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+
+    def bin(self, name):
+        return os.path.join(self.prefix, "bin", name)
+
+
+def install():
+    """`make install` into a world-readable directory; returns it. CKPT_TEST_PREFIX names one to use."""
+    given = os.environ.get("CKPT_TEST_PREFIX")
+    if given:
+        return Install(os.path.abspath(given)), None
+    top = tempfile.mkdtemp(prefix="ckpt-test-install-")
+    os.chmod(top, 0o755)
+    prefix = os.path.join(top, "usr")
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "DESTDIR")}
+    run = subprocess.run(["make", "-s", "-C", TREE, "install", "prefix=" + prefix], env=env,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        raise Failure("make install failed:\n" + run.stdout[-2000:])
+    return Install(prefix), top
+
+
+def processes():
+    """(pid, environment) of every process whose environment can be read."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/environ" % name, "rb") as f:
+                    yield int(name), f.read()
+
+
+def proc_stat(pid):
+    """(state, ppid) or None."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+        return fields[0], int(fields[1])
+    except (OSError, IndexError):
+        return None
+
+
+def proc_children(pid):
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            st = proc_stat(int(name))
+            if st and st[1] == pid:
+                found.append(int(name))
+    return found
+
+
+def proc_inner_pid(pid):
+    """The pid a process sees itself, or None."""
+    try:
+        with open("/proc/%d/status" % pid) as f:
+            for line in f:
+                if line.startswith("NSpid:"):
+                    return int(line.split()[-1])
+    except OSError:
+        pass
+    return None
+
+
+def describe(pid):
+    """One line on what a process is doing, for a failure."""
+    def read(what):
+        try:
+            with open("/proc/%d/%s" % (pid, what), "rb") as f:
+                return f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError as e:
+            return e.strerror
+    return "pid %d: %s; state %s; wchan %s; syscall %s" % (
+        pid, read("cmdline")[:200], (proc_stat(pid) or "?")[0], read("wchan"), read("syscall"))
+
+
+def wait_for(condition, what, limit=LIMIT):
+    """Wait until condition() is true and return its value."""
+    end = time.monotonic() + limit
+    pause = 0.001
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure("waited %d s for %s" % (limit, what() if callable(what) else what))
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
+
+
+class Job:
+    """A program under ckpt_launch or ckpt_restart."""
+
+    def __init__(self, ckpt, popen, pid, out, err, restart_out=None, master=None):
+        self.ckpt = ckpt
+        self.popen = popen
+        self.pid = pid  # as the program sees it; None: not yet known
+        self.out = out
+        self.err = err
+        self.restart_out = restart_out  # what ckpt_restart itself printed
+        self.master = master
+        self.killed = False
+
+    def output(self):
+        with open(self.out, "rb") as f:
+            return f.read().decode(errors="replace")
+
+    def errors(self):
+        text = ""
+        for path in (self.err, self.restart_out):
+            if path and os.path.exists(path):
+                with open(path, "rb") as f:
+                    text += f.read().decode(errors="replace")
+        return text
+
+    def story(self):
+        """Everything known about the job, for a failure."""
+        tail = "\n".join(describe(p) for p in self.tree())
+        return "status %s\n--- output\n%s\n--- errors\n%s\n--- processes\n%s" % (
+            self.popen.poll(), self.output()[-1500:], self.errors()[-3000:], tail)
+
+    def tree(self):
+        """Pids, as we see them, of the process we started and all below it."""
+        todo, found = [self.popen.pid], []
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += proc_children(pid)
+        return found
+
+    def outer_pid(self):
+        """The program's pid as we see it."""
+        if self.restart_out is None:
+            return self.popen.pid
+        for pid in self.tree()[1:]:
+            if proc_inner_pid(pid) == self.pid and (proc_stat(pid) or "Z")[0] not in "ZX":
+                return pid
+        return None
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def wait_output(self, text, limit=LIMIT):
+        def seen():
+            if text in self.output():
+                return True
+            if not self.running():
+                if text in self.output():
+                    return True
+                raise Failure("ended before it printed %r: %s" % (text, self.story()))
+            return False
+        wait_for(seen, lambda: "%r: %s" % (text, self.story()), limit)
+
+    def wait_growth(self, nbytes=1, limit=LIMIT):
+        """Wait until the output is nbytes longer, or the job has ended."""
+        start = os.path.getsize(self.out)
+        wait_for(lambda: not self.running() or os.path.getsize(self.out) >= start + nbytes,
+                 lambda: "more output: " + self.story(), limit)
+
+    def wait_program(self):
+        """Wait until the restarted program exists; its pid as we see it, None when all has ended."""
+        def found():
+            return self.outer_pid() or not self.running()
+        pid = wait_for(found, lambda: "the restarted program: " + self.story())
+        return None if pid is True else pid
+
+    def signal(self, sig):
+        pid = self.wait_program()
+        if pid:
+            os.kill(pid, sig)
+
+    def kill(self):
+        """kill -9 of the program; returns the status that the shell would see."""
+        self.signal(signal.SIGKILL)
+        status = self.wait(check=False)
+        return status
+
+    def kill_all(self):
+        """kill -9 of what we started, whatever it is: the supervisor of a restarted program."""
+        self.popen.kill()
+        return self.wait(check=False)
+
+    def wait(self, expect=0, check=True, limit=LIMIT):
+        """Wait for the end; the exit status (negative: signal)."""
+        try:
+            status = self.popen.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure("did not end in %d s: %s" % (limit, self.story())) from None
+        if check and status != expect:
+            raise Failure("exit status %d, not %d: %s" % (status, expect, self.story()))
+        return status
+
+
+class Ckpt:
+    """One test's private place, user, coordinator and jobs."""
+
+    def __init__(self, installed, root=False, compress="zstd"):
+        self.installed = installed
+        self.root = root
+        self.compress = compress
+        self.mark = uuid.uuid4().hex
+        self.as_user = {}
+        self.uid, self.gid = os.getuid(), os.getgid()
+        if os.getuid() == 0 and not root:
+            self.uid = self.gid = TEST_UID
+            self.as_user = {"user": TEST_UID, "group": TEST_UID, "extra_groups": []}
+        self.dir = tempfile.mkdtemp(prefix="ckpt-test-")
+        self.images = self.mkdir("images")
+        self.work = self.mkdir("work")
+        self.runtime = self.mkdir("run", 0o700)
+        self.tmp = self.mkdir("tmp")
+        os.chmod(self.dir, 0o755)
+        os.chown(self.dir, self.uid, self.gid)
+        self.jobs = []
+        self.count = 0
+        self.before = set(ipc_objects())
+        self.random = random.Random(os.environ.get("CKPT_TEST_SEED", self.mark))
+        self.extra_env = {}
+
+    # --- files ---
+
+    def mkdir(self, name, mode=0o755):
+        path = os.path.join(self.dir, name)
+        os.mkdir(path)
+        os.chmod(path, mode)
+        os.chown(path, self.uid, self.gid)
+        return path
+
+    def file(self, name, content="", mode=0o644):
+        """A file in the program's working directory, owned by the user."""
+        path = os.path.join(self.work, name)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        os.chmod(path, mode)
+        os.chown(path, self.uid, self.gid)
+        return path
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    # --- programs ---
+
+    def env(self, more=None):
+        env = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": self.work,
+            "TMPDIR": self.tmp,
+            "XDG_RUNTIME_DIR": self.runtime,
+            "LANG": "C.UTF-8",
+            MARK: self.mark,
+        }
+        if "CKPT_LOG" in os.environ:
+            env["CKPT_LOG"] = os.environ["CKPT_LOG"]
+        if "CKPT_LOG_DIR" in os.environ:
+            env["CKPT_LOG_DIR"] = os.environ["CKPT_LOG_DIR"]
+        env.update(self.extra_env)
+        env.update(more or {})
+        return env
+
+    def start(self, argv, out, err, env=None, tty=False, stdin=subprocess.DEVNULL, cwd=None,
+              append=False, **popen):
+        """Start argv as the test's user with its output in files."""
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+        out_fd = os.open(out, flags, 0o644)
+        err_fd = os.open(err, flags, 0o644)
+        for fd in (out_fd, err_fd):
+            os.fchown(fd, self.uid, self.gid)
+        master = None
+        if tty:
+            master, slave = pty.openpty()
+            os.fchown(slave, self.uid, self.gid)
+            argv = ["setsid", "-c"] + argv
+            p = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=self.env(env),
+                                 cwd=cwd or self.work, **self.as_user, **popen)
+            os.close(slave)
+            threading.Thread(target=drain, args=(master, out_fd), daemon=True).start()
+        else:
+            p = subprocess.Popen(argv, stdin=stdin, stdout=out_fd, stderr=err_fd,
+                                 env=self.env(env), cwd=cwd or self.work, **self.as_user, **popen)
+            os.close(out_fd)
+        os.close(err_fd)
+        return p, master
+
+    def name(self, stem):
+        self.count += 1
+        return os.path.join(self.dir, "%s-%d" % (stem, self.count))
+
+    def launch(self, argv, options=(), env=None, tty=False, compress=None, **popen):
+        """ckpt_launch argv; the Job."""
+        out, err = self.name("out"), self.name("err")
+        command = [self.installed.bin("ckpt_launch"), "--ckptdir", self.images,
+                   "--compress=" + (compress or self.compress), *options, *argv]
+        p, master = self.start(command, out, err, env, tty, **popen)
+        job = Job(self, p, p.pid, out, err, master=master)
+        self.jobs.append(job)
+        return job
+
+    def restart(self, image, job, options=(), env=None, tty=False, **popen):
+        """ckpt_restart image, a checkpoint of job; the new Job."""
+        rout = self.name("restart")
+        command = [self.installed.bin("ckpt_restart"), *options, image]
+        if tty:
+            p, master = self.start(command, job.out, rout, env, tty, append=True, **popen)
+        else:
+            p, master = self.start(command, rout, rout, env, append=True, **popen)
+        new = Job(self, p, job.pid, job.out, job.err, rout, master)
+        self.jobs.append(new)
+        return new
+
+    def run(self, name, *args, limit=LIMIT, env=None, **popen):
+        """Run one of our programs to its end; a CompletedProcess with text."""
+        return subprocess.run([self.installed.bin(name), *args], env=self.env(env), cwd=self.work,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=limit,
+                              **{**self.as_user, **popen})
+
+    def command(self, *args, expect=0, limit=LIMIT):
+        done = self.run("ckpt_command", *args, limit=limit)
+        if expect is not None and done.returncode != expect:
+            raise Failure("ckpt_command %s: status %d, not %d: %s%s\n%s" % (
+                " ".join(args), done.returncode, expect, done.stdout, done.stderr,
+                "\n".join(j.story() for j in self.jobs if j.running())))
+        return done
+
+    def checkpoint(self, *args):
+        """ckpt_command --checkpoint: the object of the only job in its answer."""
+        answer = json.loads(self.command("--checkpoint", "--json", *args).stdout)
+        jobs = answer["jobs"]
+        if len(jobs) != 1:
+            raise Failure("%d jobs in %r" % (len(jobs), answer))
+        result = jobs[0]
+        st = os.stat(result["image"])
+        assert stat.S_IMODE(st.st_mode) == 0o600, "image has mode %o" % st.st_mode
+        assert st.st_uid == self.uid
+        assert st.st_size == result["bytes"], (st.st_size, result)
+        return result
+
+    def uninterrupted(self, argv, env=None, limit=LIMIT, cwd=None):
+        """Output of argv, run without us."""
+        done = subprocess.run(argv, env=self.env(env), cwd=cwd or self.work,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=limit, **self.as_user)
+        if done.returncode:
+            raise Failure("%s alone: status %d: %s" % (
+                " ".join(argv), done.returncode, done.stderr.decode(errors="replace")[-2000:]))
+        return done.stdout.decode()
+
+    # --- the end ---
+
+    def coordinators(self):
+        found = []
+        for pid, environ in processes():
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/comm" % pid) as f:
+                    if self.mark.encode() in environ and f.read().startswith("ckpt_coordinat"):
+                        found.append(pid)
+        return found
+
+    def left(self):
+        return [pid for pid, environ in processes()
+                if self.mark.encode() in environ and (proc_stat(pid) or "Z")[0] not in "ZX"]
+
+    def stop(self):
+        """End what still runs; returns what was left behind, as lines."""
+        for job in self.jobs:
+            if job.running():
+                job.popen.kill()
+                job.popen.wait()
+            if job.master is not None:
+                with contextlib.suppress(OSError):
+                    os.close(job.master)
+                job.master = None
+        coordinators = self.coordinators()
+        for pid in coordinators:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(Failure):
+            wait_for(lambda: not self.left(), "", 10)
+        lines = ["process left: " + describe(pid) for pid in self.left()]
+        for pid in self.left():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        for where, _, names in os.walk(self.dir):
+            for name in names:
+                path = os.path.join(where, name)
+                mode = os.lstat(path).st_mode
+                if name.endswith(".part"):
+                    lines.append("left: " + path)
+                elif stat.S_ISSOCK(mode) and not path.startswith(self.work):
+                    lines.append("left socket: " + path)
+        for where in (self.runtime, self.tmp):
+            for name in os.listdir(where):
+                path = os.path.join(where, name)
+                if not (name.startswith("ckpt") and os.path.isdir(path) and not os.listdir(path)):
+                    if "-log" not in name and not name.endswith(".log"):
+                        lines.append("left: " + path)
+        lines += ["IPC object left: " + o for o in set(ipc_objects()) - self.before
+                  if self.owns_ipc(o)]
+        return sorted(set(lines))
+
+    def owns_ipc(self, line):
+        return not self.root and " %d " % self.uid in line
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def drain(master, out):
+    """Copy what comes out of a terminal to a file, until its end."""
+    with contextlib.suppress(OSError):
+        while True:
+            data = os.read(master, 4096)
+            if not data:
+                break
+            os.write(out, data)
+    os.close(out)
+
+
+def ipc_objects():
+    for kind in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError):
+            with open("/proc/sysvipc/" + kind) as f:
+                for line in f.readlines()[1:]:
+                    fields = line.split()
+                    uid = fields[{"shm": 7, "sem": 4, "msg": 7}[kind]]
+                    yield "%s %s uid %s " % (kind, fields[1], uid)

@@ -1,0 +1,59 @@
+import os
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ckpttest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """The programs, installed once for the session."""
+    place, top = ckpttest.install()
+    yield place
+    if top:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Our test programs and scripts, where every user can read them."""
+    import tempfile
+    top = tempfile.mkdtemp(prefix="ckpt-test-programs-")
+    os.chmod(top, 0o755)
+    tree = ckpttest.TREE
+    for source, name in (("build/tests/system", "system"), ("build/tests/apps", "apps"),
+                         ("tests/apps/progs", "progs")):
+        if os.path.isdir(os.path.join(tree, source)):
+            shutil.copytree(os.path.join(tree, source), os.path.join(top, name))
+    yield top
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if call.when == "call":
+        item.failed_call = report.failed
+
+
+@pytest.fixture
+def ckpt(request, installed):
+    """A private place to launch, checkpoint and restart in; see ckpttest.Ckpt.
+
+    Indirect parameter: a dict of Ckpt's arguments. Default: an ordinary user, zstd.
+    """
+    options = dict(getattr(request, "param", None) or {})
+    if options.get("root") and os.getuid() != 0:
+        pytest.skip("needs root")
+    c = ckpttest.Ckpt(installed, **options)
+    yield c
+    left = c.stop()
+    failed = getattr(request.node, "failed_call", False)
+    if failed or left:
+        print("files kept in", c.dir)
+    else:
+        c.remove()
+    assert failed or not left, "\n".join(left)
