@@ -1,4 +1,5 @@
-/* test: once
+/*
+ * test: once
  *
  * The program's own file is deleted while it runs, as an update does.
  */
