@@ -1,0 +1,320 @@
+# ckpt: everything is built under build/, from here, without recursion.
+#
+#	make			all programs and libckpt.so
+#	make demo		checkpoints, kills and restarts a running program and shows the figures
+#	make check		all tests
+#	make install		DESTDIR and prefix (default /usr/local) as usual
+#	make bench, make fuzz	figures; fuzzing of all parsers, FUZZ_SECONDS (60) each
+#	make tidy, make format, make clean
+#	make packages		installs the Debian packages that are missing (as root), or names them
+#
+# A new .c or .S file in a directory that is there is picked up; no list of files is kept here.
+# Each part sees only the headers that it may use: INC_* below is the rule who may include whom.
+
+B := build
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all demo check bench fuzz tidy format lint clean install packages frozen unit programs-system
+
+all:
+
+# ---- packages and configuration ------------------------------------------------------------------
+
+PACKAGES := gcc libc6-dev binutils autoconf pkg-config \
+	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev
+PACKAGES_demo := python3 python3-numpy
+PACKAGES_check := check mandoc python3 python3-pytest python3-numpy
+PACKAGES_bench := python3 python3-numpy python3-dill zstd
+PACKAGES_fuzz := clang
+PACKAGES_tidy := clang-tidy
+PACKAGES_format := clang-format
+-include tests/packages.mk
+
+WANT_PACKAGES := $(filter demo check bench fuzz tidy format install packages,$(MAKECMDGOALS))
+NEEDED_PACKAGES = $(sort $(PACKAGES) $(foreach g,$(WANT_PACKAGES),$(PACKAGES_$(g))))
+
+# On a system without dpkg configure says what is missing.
+packages:
+	@command -v dpkg-query >/dev/null || exit 0; \
+	have=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' | sed -n 's/^installed //p'); \
+	missing=; \
+	for p in $(NEEDED_PACKAGES); do \
+		echo "$$have" | grep -qxF "$$p" || missing="$$missing $$p"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "missing packages:$$missing" >&2; \
+		echo "as root: apt-get install$$missing" >&2; \
+		exit 1; \
+	fi; \
+	echo "installing$$missing"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; }
+
+ifneq ($(filter-out clean packages,$(or $(MAKECMDGOALS),all)),)
+-include $(B)/config.mk
+endif
+
+# When this file is missing or old, make writes it first and then starts over.
+$(B)/config.mk: configure.ac $(if $(WANT_PACKAGES),| packages)
+	@mkdir -p $(B)
+	@command -v autoconf >/dev/null || \
+	{ echo 'autoconf is missing; "make packages" as root installs what the build needs' >&2; exit 1; }
+	cd $(B) && autoconf -o configure $(CURDIR)/configure.ac && ./configure -q --srcdir=$(CURDIR)
+
+prefix ?= /usr/local
+DESTDIR ?=
+
+# ---- flags ---------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra $(if $(filter true,$(CI)),-Werror)
+OPTIMIZE := -O2 -g
+CFLAGS ?=
+BASE := -std=gnu11 -D_GNU_SOURCE= $(OPTIMIZE) $(WARNINGS) $(LIB_CFLAGS) -ffunction-sections -fdata-sections -MMD -MP
+
+# Code that runs frozen or in the restorer: no calls that the compiler slips in, and no canary, which
+# is read by way of a thread pointer that is not ours.
+BARE := -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+
+INC_core := -Iinclude -Ilib/core
+INC_preload := $(INC_core) -Ilib/preload
+INC_restorer := $(INC_core) -Ilib/restorer
+INC_plugins := -Iinclude
+INC_src := $(INC_core) -Isrc/common
+
+# objects,SOURCES: build/obj/DIR/x.o of each DIR/x.c
+objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+
+# ---- sources -------------------------------------------------------------------------------------
+
+PROGRAMS := launch command coordinator restart inspect
+
+CORE_SRC := $(wildcard lib/core/*.c)
+PRELOAD_SRC := $(wildcard lib/preload/*.[cS] lib/preload/*/*.[cS])
+PLUGIN_SRC := $(wildcard plugins/*.c)
+RESTORER_SRC := $(wildcard lib/restorer/*.[cS])
+COMMON_SRC := $(wildcard src/common/*.c)
+program_src = $(wildcard src/$(1)/*.[cS])
+BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
+
+CORE_OBJ := $(call objects,$(CORE_SRC))
+PRELOAD_OBJ := $(call objects,$(PRELOAD_SRC))
+PLUGIN_OBJ := $(call objects,$(PLUGIN_SRC))
+RESTORER_OBJ := $(call objects,$(RESTORER_SRC)) $(patsubst lib/core/%.c,$(B)/obj/restorer-core/%.o,$(CORE_SRC))
+COMMON_OBJ := $(call objects,$(COMMON_SRC))
+
+LIBCORE := $(B)/libcore.a
+LIBCOMMON := $(B)/libcommon.a
+LIBCKPT := $(if $(PRELOAD_SRC),$(B)/lib/libckpt.so)
+RESTORER := $(if $(RESTORER_SRC),$(B)/restorer.elf)
+BINARIES := $(patsubst %,$(B)/bin/ckpt_%,$(BUILT_PROGRAMS))
+
+all: $(if $(CORE_SRC),$(LIBCORE)) $(LIBCKPT) $(RESTORER) $(BINARIES)
+
+# ---- compiling -----------------------------------------------------------------------------------
+
+compile = @mkdir -p $(@D) && echo "  CC      $<" && $(CC) $(1) $(BASE) $(CFLAGS) -c -o $@ $<
+
+$(B)/obj/lib/core/%.o: lib/core/%.c $(B)/config.mk
+	$(call compile,$(INC_core) $(BARE) -fPIC)
+$(B)/obj/lib/preload/%.o: lib/preload/%.c $(B)/config.mk
+	$(call compile,$(INC_preload) $(BARE) -fPIC)
+$(B)/obj/lib/preload/%.o: lib/preload/%.S $(B)/config.mk
+	$(call compile,$(INC_preload))
+$(B)/obj/plugins/%.o: plugins/%.c $(B)/config.mk
+	$(call compile,$(INC_plugins) $(BARE) -fPIC)
+$(B)/obj/lib/restorer/%.o: lib/restorer/%.c $(B)/config.mk
+	$(call compile,$(INC_restorer) $(BARE) -fPIE -ffreestanding)
+$(B)/obj/lib/restorer/%.o: lib/restorer/%.S $(B)/config.mk
+	$(call compile,$(INC_restorer))
+$(B)/obj/restorer-core/%.o: lib/core/%.c $(B)/config.mk
+	$(call compile,$(INC_core) $(BARE) -fPIE -ffreestanding)
+$(B)/obj/src/%.o: src/%.c $(B)/config.mk
+	$(call compile,$(INC_src) -Isrc/$(firstword $(subst /, ,$*)) -DVERSION='"$(VERSION)"')
+$(B)/obj/src/%.o: src/%.S $(B)/config.mk
+	$(call compile,$(INC_src) -I$(B))
+
+# The restorer goes into ckpt_restart by .incbin.
+$(B)/obj/src/restart/blob.o: $(RESTORER)
+
+archive = @rm -f $@ && echo "  AR      $@" && $(AR) rcs $@ $^
+
+$(LIBCORE): $(CORE_OBJ)
+	$(archive)
+$(LIBCOMMON): $(COMMON_OBJ)
+	$(archive)
+
+# ---- libckpt.so ----------------------------------------------------------------------------------
+
+comma := ,
+PRELOAD_MAP := $(wildcard lib/preload/libckpt.map)
+PRELOAD_LINK := -shared -Wl,-soname,libckpt.so -Wl,-z,now -Wl,-z,defs -Wl,-z,noexecstack \
+	-Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-Bsymbolic \
+	$(addprefix -Wl$(comma)--version-script=,$(PRELOAD_MAP))
+
+$(B)/lib/libckpt.so: $(PRELOAD_OBJ) $(PLUGIN_OBJ) $(LIBCORE) $(PRELOAD_MAP)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(PRELOAD_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBCORE) $(ZSTD_A) \
+		-lpthread -ldl -lrt
+
+# What runs between freeze and thaw calls nothing but ourselves, system calls and what
+# lib/preload/frozen.allow lists (extended regular expressions that match a whole symbol).
+FROZEN_LIST := $(wildcard lib/preload/frozen.list)
+FROZEN_ALLOW := $(wildcard lib/preload/frozen.allow)
+FROZEN_OBJ := $(CORE_OBJ) $(PLUGIN_OBJ) \
+	$(if $(FROZEN_LIST),$(patsubst %,$(B)/obj/lib/preload/%.o,$(basename $(shell cat $(FROZEN_LIST) 2>/dev/null))))
+
+frozen: $(if $(FROZEN_ALLOW),$(B)/frozen.ok)
+
+$(B)/frozen.ok: $(LIBCKPT) $(FROZEN_OBJ) $(FROZEN_LIST) $(FROZEN_ALLOW)
+	@$(NM) -P --defined-only $(CORE_OBJ) $(PRELOAD_OBJ) $(PLUGIN_OBJ) | awk 'NF > 1 { print $$1 }' | \
+		sort -u >$(B)/frozen.own
+	@for o in $(FROZEN_OBJ); do \
+		$(NM) -u -P $$o | awk '{ print $$1 }' | grep -vxFf $(B)/frozen.own | \
+			grep -vxEf $(FROZEN_ALLOW) | sed "s|^|$$o calls |"; \
+	done >$(B)/frozen.bad; \
+	if [ -s $(B)/frozen.bad ]; then \
+		echo "not allowed between freeze and thaw:" >&2; cat $(B)/frozen.bad >&2; exit 1; \
+	fi
+	@touch $@
+
+$(LIBCKPT): $(FROZEN_ALLOW)
+all: frozen
+
+# ---- the restorer --------------------------------------------------------------------------------
+
+# It has no libc: memcpy and the few other functions that the compiler and zstd call are its own. The
+# archive of zstd is compiled with stack protector: the thread pointer must be readable at 40.
+RESTORER_LD := $(wildcard lib/restorer/restorer.ld)
+
+$(B)/restorer.debug: $(RESTORER_OBJ) $(RESTORER_LD)
+	@echo "  LD      $@"
+	@$(CC) -static-pie -nostdlib -Wl,--no-dynamic-linker -Wl,-z,noexecstack -Wl,-z,norelro \
+		-Wl,--gc-sections -Wl,--build-id=none $(addprefix -Wl$(comma)-T$(comma),$(RESTORER_LD)) \
+		-o $@ $(filter %.o,$^) $(ZSTD_A)
+
+$(B)/restorer.elf: $(B)/restorer.debug
+	@$(OBJCOPY) --strip-all $< $@
+
+# ---- programs ------------------------------------------------------------------------------------
+
+# $(1): name of a program without ckpt_
+define program
+$(B)/bin/ckpt_$(1): $(call objects,$(call program_src,$(1))) $(if $(filter restart,$(1)),$(PLUGIN_OBJ)) \
+		$(LIBCOMMON) $(LIBCORE)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,--gc-sections -Wl,--as-needed -o $$@ $$(filter %.o,$$^) \
+		$(LIBCOMMON) $(LIBCORE) $(ZSTD_A) -lpthread $(ELF_LIBS) $(JANSSON_LIBS)
+endef
+$(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
+
+install: all
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/ckpt $(DESTDIR)$(prefix)/include/ckpt \
+		$(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man3
+	$(if $(BINARIES),install -m 755 $(BINARIES) $(DESTDIR)$(prefix)/bin)
+	$(if $(LIBCKPT),install -m 644 $(LIBCKPT) $(DESTDIR)$(prefix)/lib/ckpt)
+	$(if $(wildcard include/*.h),install -m 644 $(wildcard include/*.h) $(DESTDIR)$(prefix)/include)
+	$(if $(wildcard include/ckpt/*.h),install -m 644 $(wildcard include/ckpt/*.h) $(DESTDIR)$(prefix)/include/ckpt)
+	$(foreach n,1 3,$(if $(wildcard doc/man/*.$(n)),install -m 644 $(wildcard doc/man/*.$(n)) $(DESTDIR)$(prefix)/share/man/man$(n)))
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+PYTHON := /usr/bin/python3
+
+# Unit tests are one program; src/coordinator is tested without its main().
+UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT_OBJ := $(call objects,$(UNIT_SRC))
+UNIT_COORDINATOR := $(filter-out %/main.o,$(call objects,$(call program_src,coordinator)))
+UNIT := $(if $(UNIT_SRC),$(B)/tests/unit)
+
+$(B)/obj/tests/unit/%.o: tests/unit/%.c $(B)/config.mk
+	$(call compile,$(INC_src) -Isrc/coordinator $(CHECK_CFLAGS))
+
+$(B)/libcoordinator.a: $(UNIT_COORDINATOR)
+	$(archive)
+
+$(B)/tests/unit: $(UNIT_OBJ) $(if $(UNIT_COORDINATOR),$(B)/libcoordinator.a) $(LIBCOMMON) $(LIBCORE)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ZSTD_A) $(CHECK_LIBS) -lpthread
+
+unit: $(UNIT)
+	$(UNIT)
+
+# Programs that tests checkpoint: plain C programs that know nothing of ckpt but its public headers.
+SYSTEM_SRC := $(wildcard tests/system/*.c)
+APPS_SRC := $(wildcard tests/apps/*.c)
+SYSTEM_BIN := $(patsubst %.c,$(B)/%,$(SYSTEM_SRC))
+APPS_BIN := $(patsubst %.c,$(B)/%,$(APPS_SRC))
+
+$(SYSTEM_BIN) $(APPS_BIN): $(B)/%: %.c $(B)/config.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) -Iinclude -std=gnu11 -D_GNU_SOURCE= $(OPTIMIZE) $(WARNINGS) -MMD -MP -MF $@.d $(CFLAGS) -o $@ $< \
+		-pthread -lrt -lm
+
+programs-system: $(SYSTEM_BIN) $(APPS_BIN)
+
+PYTEST_DIRS := $(if $(wildcard tests/system/*.py),tests/system) $(if $(wildcard tests/apps/*.py),tests/apps)
+
+# PYTEST adds arguments: make check PYTEST='-k pipe'
+check: all frozen lint programs-system $(UNIT)
+	$(UNIT)
+	$(if $(strip $(PYTEST_DIRS)),$(PYTHON) -m pytest -q $(PYTEST_DIRS) $(PYTEST))
+
+demo: all
+	$(if $(wildcard tests/demo/demo.py),$(PYTHON) tests/demo/demo.py)
+
+bench: all
+	$(if $(wildcard tests/bench/bench.py),$(PYTHON) tests/bench/bench.py)
+
+MAN := $(wildcard doc/man/*.[0-9])
+lint:
+	$(if $(and $(MAN),$(MANDOC)),$(MANDOC) -Tlint -W warning $(MAN))
+
+# ---- fuzzing -------------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
+FUZZ_SEED := $(if $(wildcard tests/fuzz/seed.c),$(B)/fuzz-seeds)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+$(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $<"
+	@$(CLANG) $(INC_core) $(BASE) -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(CORE_SRC) $(ZSTD_A)
+
+# Small images and maps to begin with, in a directory for each target.
+$(B)/fuzz-seeds: tests/fuzz/seed.c $(LIBCORE)
+	@$(CC) $(INC_core) $(BASE) -o $(B)/fuzz-seed $< $(LIBCORE) $(ZSTD_A)
+	@rm -rf $@ && mkdir -p $@ && $(B)/fuzz-seed $@
+
+fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
+	@for f in $(notdir $(FUZZ_BIN)); do \
+		echo "$$f: $(FUZZ_SECONDS) s"; \
+		mkdir -p $(B)/fuzz-corpus/$$f $(B)/fuzz-seeds/$$f; \
+		$(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(B)/fuzz-corpus/ $(B)/fuzz-corpus/$$f $(B)/fuzz-seeds/$$f || exit 1; \
+	done
+
+# ---- care ----------------------------------------------------------------------------------------
+
+C_FILES := $(wildcard include/*.h include/*/*.h lib/*/*.[ch] lib/*/*/*.[ch] plugins/*.[ch] src/*/*.[ch] \
+	tests/*/*.[ch])
+
+tidy: $(B)/config.mk
+	$(CLANG_TIDY) --quiet $(filter %.c,$(filter-out tests/%,$(C_FILES))) -- -std=gnu11 $(INC_preload) \
+		$(INC_restorer) $(INC_src) $(addprefix -Isrc/,$(PROGRAMS))
+
+format: $(B)/config.mk
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+clean:
+	rm -rf $(B)
+
+-include $(shell [ -d $(B) ] && find $(B) -name '*.d' 2>/dev/null)
