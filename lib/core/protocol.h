@@ -282,6 +282,12 @@ int msg_recv(int fd, union any_msg *m, int timeout_ms);
  * what is absent. Returns 0, -ENOENT when CKPT_JOB is absent, -EINVAL for a value that can't be.
  */
 int config_from_env(struct job_config *c, const char *env, size_t n);
+/* Defaults for all but job and dir, which become "". */
+void config_default(struct job_config *c);
+/* Set what the environment variable name holds; -EINVAL for a bad value, -ENOENT for another name. */
+int config_set(struct job_config *c, const char *name, const char *value);
+/* 0, or -EINVAL when a field of a received configuration is none that config_set would have made. */
+int config_check(const struct job_config *c);
 /* "zstd", "zstd:LEVEL", "none" to a level; -EINVAL. Levels 1 to 19; default 1. */
 int config_parse_level(const char *s, int *level);
 /* "90", "10m", "2h", "1d" to seconds; -EINVAL. */
