@@ -1,0 +1,67 @@
+/*
+ * ckpt_coordinator turns itself into a daemon once its socket answers, and two that start at once settle
+ * between them who stays. So starting one is to run it and to wait for it.
+ */
+#include "connect.h"
+#include "die.h"
+#include "protocol.h"
+#include "runtime.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The daemon must not be taken for a part of the job that a caller inside a job belongs to. */
+static const char *const not_inherited[] = {
+	"LD_PRELOAD",	 "CKPT_JOB",	  "CKPT_NAME",	 "CKPT_DIR",	 "CKPT_KEEP",
+	"CKPT_COMPRESS", "CKPT_INTERVAL", "CKPT_SIGNAL", "CKPT_TIMEOUT",
+};
+
+static void exec_coordinator(const char *path)
+{
+	sigset_t none;
+
+	for (size_t i = 0; i < ARRAY_SIZE(not_inherited); i++)
+		unsetenv(not_inherited[i]);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	close_range(3, ~0u, 0);
+	execl(path, path, (char *)NULL);
+	warn("cannot execute %s:", path);
+	_exit(STATUS_OWN);
+}
+
+static void start_coordinator(void)
+{
+	char path[PATH_MAX];
+	int status = 0;
+	pid_t pid;
+
+	runtime_beside("ckpt_coordinator", path, sizeof(path));
+	pid = fork();
+	if (pid < 0)
+		die("cannot start %s:", path);
+	if (pid == 0)
+		exec_coordinator(path);
+	/* ECHILD: the caller ignores SIGCHLD, the status is lost; whether it answers will tell. */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status)
+		die("the coordinator did not start");
+}
+
+int coordinator_connect(bool start)
+{
+	char path[SOCKET_PATH_MAX];
+	int fd;
+
+	runtime_socket_path(path);
+	fd = msg_connect(path);
+	if (!start || (fd != -ENOENT && fd != -ECONNREFUSED))
+		return fd;
+	start_coordinator();
+	return msg_connect(path);
+}
