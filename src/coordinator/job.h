@@ -1,0 +1,66 @@
+/*
+ * The jobs of this user and their processes: who belongs to what, and who has ended. A job begins with
+ * its first process and ends with its last, or with the checkpoint that still runs then.
+ */
+#ifndef CKPT_JOB_H
+#define CKPT_JOB_H
+
+#include "loop.h"
+#include "proc.h"
+
+struct run;
+
+struct process {
+	struct process *next;
+	struct job *job;
+	struct proc_facts facts;
+	struct watch ended; /* its pidfd, ours */
+};
+
+/* What the last checkpoints came to. */
+struct last {
+	uint64_t generation; /* of the newest image, 0: none made yet */
+	uint64_t realtime_ns;
+	uint64_t bytes, pause_ns, total_ns;
+	char error[512]; /* of the last one, "" when it went well */
+};
+
+struct job {
+	struct job *next;
+	struct job_config config; /* as its processes have it */
+	char id[JOB_ID_MAX];	  /* config.job, or config.job.N for a further restart of it */
+	struct process *processes;
+	uint32_t nprocesses;
+	uint64_t started_ns; /* CLOCK_REALTIME */
+	struct timer tick;   /* next checkpoint by interval */
+	struct run *run;     /* its checkpoint, NULL: none */
+	struct last last;
+};
+
+/* All jobs, oldest first. */
+struct job *jobs(void);
+
+/*
+ * Make a process known, or known anew, as one of the job that its configuration names. pidfd: of the
+ * process, taken over; -1: opened here. NULL when it has ended or there are too many.
+ */
+struct process *process_add(int pid, int pidfd, const struct job_config *config);
+struct process *process_find(int pid);
+
+/*
+ * Look through /proc for processes of jobs that have not said hello to us. socket_path is ours: those of
+ * another coordinator are left to it; the first such is told in *foreign_pid and foreign_path.
+ */
+void jobs_scan(const char *socket_path, int *foreign_pid, char *foreign_path, size_t n);
+
+/* Take up the interval in config.interval_s from now on. */
+void job_set_interval(struct job *job, uint32_t seconds);
+/* Forget a job that has neither a process nor a checkpoint any more. */
+void job_end_if_idle(struct job *job);
+
+/* From the other parts of the coordinator: */
+void job_tick(struct job *job);		    /* an interval is over */
+void job_process_ended(struct process *p);  /* before it is freed */
+void job_ended(struct job *job);	    /* before it is freed */
+
+#endif

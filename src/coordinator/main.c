@@ -1,0 +1,142 @@
+/*
+ * ckpt_coordinator: one daemon for a user's jobs on a host. It holds nothing that can't be found out
+ * again, so it may end, or be killed, at any time.
+ */
+#include "claim.h"
+#include "command.h"
+#include "die.h"
+#include "linger.h"
+#include "log.h"
+#include "loop.h"
+#include "peer.h"
+#include "runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: ckpt_coordinator [--foreground]\n";
+
+static void be_daemon(void)
+{
+	int null = open("/dev/null", O_RDWR);
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("cannot become a daemon:");
+	if (pid > 0)
+		_exit(0);
+	setsid();
+	pid = fork();
+	if (pid != 0)
+		_exit(pid < 0);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static void signal_ready(struct watch *w, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)events;
+	if (read(w->fd, &si, sizeof(si)) == sizeof(si))
+		log_line("ends by signal %u", si.ssi_signo);
+	loop_stop();
+}
+
+static int watch_signals(void)
+{
+	static struct watch w = {.ready = signal_ready};
+	sigset_t set;
+
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	w.fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return w.fd < 0 ? -errno : loop_add(&w, EPOLLIN);
+}
+
+static bool parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"foreground", no_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	bool foreground = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(usage, stdout);
+			exit(0);
+		}
+		if (c != 'f')
+			exit(STATUS_USAGE);
+		foreground = true;
+	}
+	if (optind < argc)
+		die_status(STATUS_USAGE, "unexpected argument %s", argv[optind]);
+	return foreground;
+}
+
+int main(int argc, char **argv)
+{
+	char path[SOCKET_PATH_MAX];
+	bool foreground;
+	int fd, err;
+
+	die_init("ckpt_coordinator", 1);
+	foreground = parse_options(argc, argv);
+	close_range(3, ~0u, 0);
+	raise_descriptor_limit();
+	runtime_socket_path(path);
+	linger_init();
+	fd = claim_socket(path);
+	if (fd < 0) {
+		if (foreground)
+			die("another coordinator answers at %s", path);
+		return 0;
+	}
+	if (!foreground)
+		be_daemon();
+	if (chdir("/"))
+		return 1;
+	log_open(path);
+	err = loop_init();
+	if (!err)
+		err = watch_signals();
+	if (!err)
+		err = peers_listen(fd);
+	if (err)
+		die("cannot watch descriptors: %s", strerror(-err));
+	log_line("starts at %s", path);
+	command_init(path);
+	linger_update();
+	loop_run();
+	claim_release(path);
+	log_line("ends");
+	return 0;
+}
