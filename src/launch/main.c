@@ -1,0 +1,212 @@
+/*
+ * ckpt_launch: puts a job's configuration and libckpt.so into the environment, and becomes the program.
+ * Nothing of it is left: pid, descriptors and standard streams are as the caller gave them.
+ */
+#include "connect.h"
+#include "die.h"
+#include "program.h"
+#include "protocol.h"
+#include "runtime.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval TIME]\n"
+	"                   [--name NAME] [--signal N] [--timeout TIME] program [argument ...]\n";
+
+/* Options that are environment variables too; the option has precedence. */
+static const struct setting {
+	const char *option, *variable, *expects;
+} settings[] = {
+	{"ckptdir", "CKPT_DIR", "a directory"},
+	{"keep", "CKPT_KEEP", "a number of generations, 0 for all"},
+	{"compress", "CKPT_COMPRESS", "zstd, zstd:1 to zstd:19, or none"},
+	{"interval", "CKPT_INTERVAL", "a time such as 90, 10m, 2h or 1d, 0 for never"},
+	{"name", "CKPT_NAME", "letters, digits, '.', '-', '_' and '+'"},
+	{"signal", "CKPT_SIGNAL", "the number of a signal that is free for use"},
+	{"timeout", "CKPT_TIMEOUT", "a time such as 10 or 1m"},
+};
+enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_DIR = 0 };
+
+static void set_env(const char *name, const char *value)
+{
+	if (setenv(name, value, 1))
+		die("cannot set %s:", name);
+}
+
+/* ---- options ---- */
+
+static void help(void)
+{
+	fputs(usage, stdout);
+	exit(0);
+}
+
+/* Take the options into the environment; returns the index of the program in argv. */
+static int parse_options(int argc, char **argv)
+{
+	struct option options[NSETTINGS + 2] = {{0}};
+	int c, i;
+
+	for (i = 0; i < NSETTINGS; i++)
+		options[i] = (struct option){settings[i].option, required_argument, NULL, i + 1};
+	options[NSETTINGS] = (struct option){"help", no_argument, NULL, 'h'};
+	/* '+': what follows the program is the program's. */
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (c == 'h')
+			help();
+		if (c == '?')
+			exit(STATUS_OWN);
+		set_env(settings[c - 1].variable, optarg);
+	}
+	if (optind == argc)
+		die("no program given (see --help)");
+	return optind;
+}
+
+/* CKPT_DIR absolute, there, and writable: better now than at the first checkpoint. */
+static void check_dir(void)
+{
+	const char *value = getenv("CKPT_DIR");
+	const char *given = value && *value ? value : ".";
+	char *dir = realpath(given, NULL);
+	struct stat st;
+
+	if (!dir)
+		die("directory for images %s:", given);
+	if (stat(dir, &st))
+		die("directory for images %s:", dir);
+	if (!S_ISDIR(st.st_mode))
+		die("directory for images %s: not a directory", dir);
+	if (access(dir, W_OK | X_OK))
+		die("directory for images %s: not writable:", dir);
+	set_env("CKPT_DIR", dir);
+	free(dir);
+}
+
+static void check_settings(void)
+{
+	struct job_config c;
+
+	check_dir();
+	config_default(&c);
+	for (size_t i = 0; i < NSETTINGS; i++) {
+		const struct setting *s = &settings[i];
+		const char *value = getenv(s->variable);
+
+		if (value && *value && config_set(&c, s->variable, value))
+			die("--%s (%s) %.200s: must be %s", s->option, s->variable, value, s->expects);
+	}
+}
+
+/* ---- environment ---- */
+
+static void set_job(void)
+{
+	char id[JOB_ID_MAX];
+	uint32_t n;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		die("cannot get random bytes:");
+	snprintf(id, sizeof(id), "%08x", n);
+	set_env("CKPT_JOB", id);
+}
+
+static void set_name(char *const argv[])
+{
+	const char *name = getenv("CKPT_NAME");
+	char stem[JOB_NAME_MAX];
+
+	if (name && *name)
+		return;
+	program_stem(argv, stem, sizeof(stem));
+	set_env("CKPT_NAME", stem);
+}
+
+/* A library of a launched program that launches another is there already. */
+static void set_preload(void)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char library[CKPT_PATH_MAX], *value;
+
+	runtime_library(library, sizeof(library));
+	if (strpbrk(library, " :"))
+		die("%s: the dynamic loader can't load a path with a blank or a colon in it", library);
+	if (!old || !*old) {
+		set_env("LD_PRELOAD", library);
+		return;
+	}
+	if (!strncmp(old, library, strlen(library)) && strchr(" :", old[strlen(library)]))
+		return;
+	if (asprintf(&value, "%s:%s", library, old) < 0)
+		die("out of memory");
+	set_env("LD_PRELOAD", value);
+	free(value);
+}
+
+static void set_socket(void)
+{
+	char path[SOCKET_PATH_MAX];
+	int fd = coordinator_connect(true);
+
+	if (fd < 0)
+		die("cannot reach the coordinator: %s", strerror(-fd));
+	close(fd);
+	runtime_socket_path(path);
+	set_env(CKPT_ENV_SOCKET, path);
+}
+
+/* ---- the program ---- */
+
+/* A checkpoint that comes before libckpt has its handler would kill: the constructor unblocks it. */
+static void block_signal(void)
+{
+	const char *value = getenv("CKPT_SIGNAL");
+	int signo = value && *value ? atoi(value) : CKPT_DEFAULT_SIGNAL;
+	uint64_t set = 1ull << (signo - 1);
+
+	sys_sigprocmask(0 /* SIG_BLOCK */, &set, NULL);
+}
+
+static void die_not_run(const char *name, int err)
+{
+	errno = err;
+	die_status(err == ENOENT ? STATUS_NO_PROGRAM : STATUS_NO_EXEC, "cannot run %s:", name);
+}
+
+static void prepare(const struct program *p, char *const argv[])
+{
+	set_job();
+	set_name(argv);
+	if (p->obstacle)
+		warn("%s can't be checkpointed: %s", argv[0], p->obstacle);
+	if (p->no_preload)
+		return;
+	set_socket();
+	set_preload();
+	if (!p->obstacle)
+		block_signal();
+}
+
+int main(int argc, char **argv)
+{
+	struct program program;
+	int err;
+
+	die_init("ckpt_launch", STATUS_OWN);
+	argv += parse_options(argc, argv);
+	check_settings();
+	err = program_find(&program, argv[0]);
+	if (err)
+		die_not_run(argv[0], -err);
+	prepare(&program, argv);
+	execvp(argv[0], argv);
+	die_not_run(argv[0], errno);
+}
