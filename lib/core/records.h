@@ -47,6 +47,7 @@ enum rec_type {
 	REC_TTY,
 	REC_SOCKET,
 	REC_AIO,
+	REC_PLUGIN, /* what the plugin of an open file keeps about it */
 };
 
 /* The job and the machine it ran on. */
@@ -111,6 +112,7 @@ enum string_kind {
 	STRING_CWD,	/* ends in " (deleted)" when it is */
 	STRING_CMDLINE, /* arguments, each terminated */
 	STRING_AUXV,	/* bytes of /proc/PID/auxv */
+	STRING_WARNING, /* a line about what won't come back */
 };
 
 struct rec_string {
@@ -219,7 +221,7 @@ struct rec_timer {
 struct rec_fd {
 	int32_t fd;
 	uint32_t cloexec;
-	uint32_t file; /* id of its REC_FILE */
+	uint32_t file; /* id of its REC_FILE; 0: not open, but to be kept free while building */
 	uint32_t reserved;
 };
 
@@ -241,6 +243,12 @@ struct rec_file {
 	int32_t sig; /* F_GETSIG */
 	uint32_t reserved;
 	/* link text of /proc/self/fd/N, terminated */
+};
+
+/* Of one open file; the plugin's own structure of len bytes follows, then its variable bytes. */
+struct rec_plugin {
+	uint32_t file; /* id of its REC_FILE */
+	uint32_t len;
 };
 
 /* Content kept as a stream: a deleted file, memfd, shared memory. Name follows. */

@@ -1,0 +1,226 @@
+/*
+ * Plugins: how one kind of open file is saved at a checkpoint and rebuilt at a restart.
+ *
+ * A plugin is one file, plugins/NAME.c, with both halves side by side. It is compiled into libckpt.so,
+ * which calls match() and save(), and into ckpt_restart, which calls restore(), fill() and attach().
+ * What the table (plugins/table.c) lists first and matches claims the open file.
+ *
+ * Both halves keep to raw system calls (ckpt/sys.h) and the functions below. save() runs while every
+ * thread of the program stands still, some of them inside libc with its locks: no libc function may
+ * be called there, and what the program can see must be left as it was (bytes in a pipe, positions).
+ *
+ * At restart, in this order, each for all files before the next begins:
+ *
+ *   restore()	makes the open file. Changes nothing outside the new process: a restart may still
+ *		fail because of another file.
+ *   fill()	puts back content, positions and pending bytes
+ *   attach()	refers to files by the descriptor numbers they had (epoll)
+ *
+ * then flags, owner and signal are set and the descriptors get their numbers, by no plugin's doing;
+ * at last, when nobody will close a descriptor of the files any more, which would lose fcntl(2) locks:
+ *
+ *   lock()	takes these again; f->fd is one of the program's own numbers
+ */
+#ifndef CKPT_PLUGIN_H
+#define CKPT_PLUGIN_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdbool.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <ckpt/sys.h>
+
+/* What a plugin works on behalf of: the checkpoint or the restart. */
+struct plugin_ctx;
+
+/* An open file description: what descriptors made by dup(2) share. */
+struct plugin_file {
+	struct plugin_file *next; /* in order of id */
+	const struct plugin *plugin;
+	const char *link;	  /* text of the link /proc/self/fd/N */
+	int fd;			  /* save: lowest descriptor of the program; restart: ours, -1: none yet */
+	int number;		  /* the lowest number it had in the program */
+	uint32_t id;		  /* from 1 */
+	uint32_t flags;		  /* F_GETFL */
+	uint32_t mode;		  /* st_mode and so on, at the checkpoint: */
+	uint32_t nlink;
+	int64_t pos;
+	uint64_t dev, ino, rdev;
+	uint64_t size;
+	int64_t mtime_ns;
+	uint32_t object;	  /* its content is that object, 0: none */
+	int32_t owner, owner_type; /* F_GETOWN_EX */
+	int32_t sig;		  /* F_GETSIG */
+};
+
+struct plugin {
+	const char *name; /* at most 15 bytes; stands in images, so it stays */
+	bool is_std;	  /* descriptors 0, 1 and 2 of such a file become ckpt_restart's own */
+	/* Is f, an open file of the program, of this kind? */
+	bool (*match)(const struct plugin_file *f);
+	/* Add records, or plugin_refuse(). NULL: the open file needs no more than its plugin_file. */
+	void (*save)(struct plugin_ctx *c, struct plugin_file *f);
+	/* Return a new descriptor, or what plugin_fail() returned. */
+	int (*restore)(struct plugin_ctx *c, struct plugin_file *f);
+	/* 0 or what plugin_fail() returned; may be NULL. */
+	int (*fill)(struct plugin_ctx *c, struct plugin_file *f);
+	int (*attach)(struct plugin_ctx *c, struct plugin_file *f);
+	int (*lock)(struct plugin_ctx *c, struct plugin_file *f);
+};
+
+/* plugins/table.c; ends with NULL. */
+extern const struct plugin *const plugin_table[] __attribute__((visibility("hidden")));
+/* Descriptors that become ckpt_restart's own (plugin_outside()). */
+extern const struct plugin plugin_std __attribute__((visibility("hidden")));
+
+/*
+ * Each half finds its functions in its own program; what is not there is never called. Weak, so that
+ * either program links.
+ */
+#define PLUGIN_CALL	    __attribute__((weak, visibility("hidden")))
+#define PLUGIN_PRINTF(n)    __attribute__((format(printf, n, n + 1)))
+
+/* ---- Both halves ------------------------------------------------------------------------------ */
+
+/* The file after f, the first one for NULL; NULL at the end. */
+struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f) PLUGIN_CALL;
+/* The file with this id or number, NULL when there is none. */
+struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id) PLUGIN_CALL;
+struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number) PLUGIN_CALL;
+/* Zeroed memory that lasts until the checkpoint or restart is over; NULL: none left. */
+void *plugin_alloc(struct plugin_ctx *c, size_t n) PLUGIN_CALL;
+
+static inline bool plugin_same_inode(const struct plugin_file *a, const struct plugin_file *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+static inline bool plugin_reads(const struct plugin_file *f)
+{
+	return (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static inline bool plugin_writes(const struct plugin_file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* ---- Save: called with all threads standing still --------------------------------------------- */
+
+/* The process can't be checkpointed because of f; the message begins "fd N (LINK): ". */
+void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+	PLUGIN_CALL PLUGIN_PRINTF(3);
+/* It can, but not all of f comes back. */
+void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+	PLUGIN_CALL PLUGIN_PRINTF(3);
+/*
+ * What f refers to reaches outside the job. One that the program got as standard stream becomes
+ * ckpt_restart's own; any other is refused with the clause.
+ */
+void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *clause) PLUGIN_CALL;
+/* Text of /proc/self/fdinfo/N, valid until the next call; NULL after a refusal. */
+const char *plugin_fdinfo(struct plugin_ctx *c, const struct plugin_file *f) PLUGIN_CALL;
+/* Open f's inode anew, read-only, with a position of its own: a descriptor to be closed, or -errno. */
+int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags) PLUGIN_CALL;
+/* Is f the open file that item nr of epoll instance ep, added as number tfd, refers to? */
+bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
+			    const struct plugin_file *f) PLUGIN_CALL;
+
+/* At restart plugin_place() will be called for this number: the program may have it no longer. */
+void plugin_keep_free(struct plugin_ctx *c, int number) PLUGIN_CALL;
+
+enum plugin_object {
+	PLUGIN_OBJECT_DELETED = 1, /* file without a name */
+	PLUGIN_OBJECT_MEMFD,
+	PLUGIN_OBJECT_IN_PLACE = 4, /* file that is there, to be put back as it was */
+};
+/*
+ * Copy the content of f, holes kept, as an object: f->object is its id. The name is a path or a
+ * memfd's name. 0 or -errno.
+ */
+int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_object kind,
+		       uint32_t seals, const char *name) PLUGIN_CALL;
+/* Append a record of f: n bytes of p, then m bytes of more (NULL, 0: none). */
+void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p, size_t n,
+		const void *more, size_t m) PLUGIN_CALL;
+
+/* ---- Restart ------------------------------------------------------------------------------------ */
+
+/*
+ * Say that f can't be restored: "fd N (LINK): MESSAGE: ERRNO"; err 0 leaves the last part away.
+ * Returns a negative number, which the caller passes on.
+ */
+int plugin_fail(struct plugin_ctx *c, const struct plugin_file *f, int err, const char *fmt, ...)
+	PLUGIN_CALL PLUGIN_PRINTF(4);
+/* Say that something of f does not come back. */
+void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+	PLUGIN_CALL PLUGIN_PRINTF(3);
+/*
+ * A file is not what it was: fails like plugin_fail() unless the user said --files=force; then it is
+ * said and 0 returned.
+ */
+int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+	PLUGIN_CALL PLUGIN_PRINTF(3);
+/*
+ * The index-th record of f: copies n bytes to *p, zeroing what it does not have, and returns the
+ * bytes that follow (*m of them); NULL when there is no such record.
+ */
+const void *plugin_get(struct plugin_ctx *c, const struct plugin_file *f, unsigned int index, void *p,
+		       size_t n, size_t *m) PLUGIN_CALL;
+/* Our descriptor of an object with its content in place, or -errno after saying why not. */
+int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f, uint32_t object) PLUGIN_CALL;
+/* ckpt_restart's own standard stream n, -1 when it has none. */
+int plugin_std_fd(struct plugin_ctx *c, int n) PLUGIN_CALL;
+/* Open the inode behind our descriptor fd anew: a descriptor or -errno. */
+int plugin_open_again(int fd, uint32_t flags) PLUGIN_CALL;
+/* In attach(): make f appear as number; 0 or -errno. Lasts until the next call for the number. */
+int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number) PLUGIN_CALL;
+
+/* Flags of an open file that open(2) takes again. */
+static inline int plugin_open_flags(uint32_t flags)
+{
+	return flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_NOATIME | O_NOFOLLOW |
+			O_DIRECTORY | O_PATH);
+}
+
+/* ---- Text: part of lib/core, which both programs have ------------------------------------------ */
+
+/* Name of an errno or -errno. */
+const char *errno_name(int err);
+bool str_eq(const char *a, const char *b);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+size_t str_len(const char *s);
+/* Parse digits at *p and move it behind them. */
+uint64_t parse_dec(const char **p);
+uint64_t parse_hex(const char **p);
+uint64_t parse_oct(const char **p);
+bool parse_skip(const char **p, const char *prefix);
+/* Behind "key" and white space, in the first line that starts with key; NULL when there is none. */
+const char *proc_field(const char *text, const char *key);
+
+/* The line after the one p is in; "" at the end. */
+static inline const char *text_next_line(const char *p)
+{
+	while (*p && *p++ != '\n')
+		;
+	return p;
+}
+
+/* In the rest of p's line, the first character behind key and blanks; NULL when it is not there. */
+static inline const char *text_in_line(const char *p, const char *key)
+{
+	while (*p && *p != '\n' && !str_starts(p, key))
+		p++;
+	if (!*p || *p == '\n')
+		return NULL;
+	p += str_len(key);
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+#endif

@@ -1,0 +1,540 @@
+/*
+ * The open descriptors of a frozen process.
+ *
+ * Reads the list of /proc/thread-self/fd (the main thread may be a zombie, whose own list is empty),
+ * asks the kernel about each, and finds by kcmp(2) which of them are one open file description. Each
+ * open file is then saved by the first plugin that claims it. What this offers plugins is the save
+ * half of ckpt/plugin.h.
+ *
+ * Costs about 5 us a descriptor, so nothing here may read fdinfo for all of them.
+ */
+#define _GNU_SOURCE
+#include <linux/kcmp.h>
+#include <unistd.h>
+#include <ckpt/plugin.h>
+#include "image.h"
+#include "save.h"
+#include "frozen.h"
+
+enum {
+	LINK_MAX_LEN = 4096,
+	LIST_BYTES = 32768,
+	INFO_BYTES = 8192,
+	COPY_MAX = 64 << 20, /* bytes of one save_piece */
+};
+
+/* An open file in the tree that finds equal ones; the tree is ordered by file_order(). */
+struct node {
+	struct plugin_file file; /* first: a plugin's pointer is ours */
+	struct node *left, *right;
+};
+
+struct number {
+	struct number *next;
+	int fd;
+	struct plugin_file *file;
+};
+
+struct plugin_ctx {
+	struct save *save;
+	struct node *root;
+	struct plugin_file *files, **files_end;
+	struct number *numbers, **numbers_end;
+	uint32_t nfiles;
+	int list_fd; /* /proc/thread-self/fd */
+	int tid;
+	char link[LINK_MAX_LEN + 1];
+	char *info; /* of info_cap bytes: text of an fdinfo file */
+	size_t info_cap;
+	char list[LIST_BYTES];
+};
+
+/* ---- What the kernel says about one descriptor --------------------------------------------------- */
+
+static int stat_fd(int fd, struct stat *st)
+{
+	return sys_call2(__NR_fstat, fd, st);
+}
+
+static const char *number_name(int fd, char *buf, size_t n)
+{
+	struct text t = {.buf = buf, .cap = n};
+
+	buf[0] = 0;
+	text_put(&t, "%d", fd);
+	return buf;
+}
+
+/* Read the link text to c->link; its length or -errno. */
+static int read_link(struct plugin_ctx *c, int fd)
+{
+	char name[16];
+	ssize_t n = sys_call4(__NR_readlinkat, c->list_fd, number_name(fd, name, sizeof(name)), c->link,
+			      LINK_MAX_LEN);
+
+	if (n < 0)
+		return n;
+	if (n == LINK_MAX_LEN)
+		return -ENAMETOOLONG;
+	c->link[n] = 0;
+	return n;
+}
+
+static void fill_from_stat(struct plugin_file *f, const struct stat *st)
+{
+	f->mode = st->st_mode;
+	f->nlink = st->st_nlink;
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	f->rdev = st->st_rdev;
+	f->size = st->st_size;
+	f->mtime_ns = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec;
+}
+
+static int describe(struct plugin_ctx *c, int fd, struct plugin_file *f)
+{
+	struct f_owner_ex {
+		int type, pid;
+	} owner = {0, 0};
+	struct stat st;
+	int flags, err;
+
+	err = read_link(c, fd);
+	if (err < 0)
+		return err;
+	err = stat_fd(fd, &st);
+	if (err)
+		return err;
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	if (flags < 0)
+		return flags;
+	fill_from_stat(f, &st);
+	f->fd = f->number = fd;
+	f->flags = flags;
+	f->link = c->link;
+	f->pos = flags & O_PATH ? 0 : sys_lseek(fd, 0, SEEK_CUR);
+	if (f->pos < 0)
+		f->pos = 0;
+	if (sys_fcntl(fd, F_GETOWN_EX, (long)&owner) == 0 && owner.pid) {
+		f->owner = owner.pid;
+		f->owner_type = owner.type;
+	}
+	f->sig = sys_fcntl(fd, F_GETSIG, 0);
+	if (f->sig < 0)
+		f->sig = 0;
+	return 0;
+}
+
+/* ---- Which descriptors are one open file ----------------------------------------------------------- */
+
+/* Order of two numbers, scrambled: inodes come in ascending order and would make the tree a list. */
+static int scrambled_order(uint64_t a, uint64_t b)
+{
+	a *= 0x9e3779b97f4a7c15ull;
+	b *= 0x9e3779b97f4a7c15ull;
+	return a < b ? -1 : a > b;
+}
+
+/* -1, 0, 1 as a is before, the same as, behind b; -2 when the kernel can't tell. */
+static int file_order(struct plugin_ctx *c, const struct plugin_file *a, const struct plugin_file *b)
+{
+	int order = scrambled_order(a->ino, b->ino);
+
+	if (!order)
+		order = scrambled_order(a->dev, b->dev);
+	if (!order)
+		order = scrambled_order(a->flags, b->flags);
+	if (order)
+		return order;
+	order = sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_FILE, a->fd, b->fd);
+	return order == 0 ? 0 : order == 1 ? -1 : order == 2 ? 1 : -2;
+}
+
+static bool is_one_of(struct save *s, struct plugin_ctx *c, int fd)
+{
+	return fd == s->conn || fd == c->list_fd;
+}
+
+static const char *copy_string(struct plugin_ctx *c, const char *s)
+{
+	size_t n = str_len(s) + 1;
+	char *copy = plugin_alloc(c, n);
+
+	if (copy)
+		str_copy(copy, s, n);
+	return copy;
+}
+
+/* The open file of f: one already known, or a new one that becomes part of the tree. */
+static struct plugin_file *file_intern(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	struct node **at = &c->root;
+	struct node *n;
+	int order;
+
+	while (*at) {
+		order = file_order(c, f, &(*at)->file);
+		if (order == 0)
+			return &(*at)->file;
+		if (order == -2) {
+			plugin_refuse(c, f, "the kernel can't say if fd %d is the same open file (no kcmp)",
+				      (*at)->file.fd);
+			return NULL;
+		}
+		at = order < 0 ? &(*at)->left : &(*at)->right;
+	}
+	n = plugin_alloc(c, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->file = *f;
+	n->file.id = ++c->nfiles;
+	n->file.link = copy_string(c, f->link);
+	if (!n->file.link)
+		return NULL;
+	*at = n;
+	*c->files_end = &n->file;
+	c->files_end = &n->file.next;
+	return &n->file;
+}
+
+static void put_number(struct plugin_ctx *c, int fd, struct plugin_file *f)
+{
+	struct rec_fd rec = {.fd = fd, .file = f->id};
+	struct number *n = plugin_alloc(c, sizeof(*n));
+
+	if (!n)
+		return;
+	*n = (struct number){.fd = fd, .file = f};
+	*c->numbers_end = n;
+	c->numbers_end = &n->next;
+	rec.cloexec = sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
+	rec_put(&c->save->rec, REC_FD, REC_REQUIRED, &rec, sizeof(rec), NULL, 0);
+}
+
+static void descriptor_save(struct plugin_ctx *c, int fd)
+{
+	struct plugin_file f = {0};
+	struct plugin_file *known;
+	int err = describe(c, fd, &f);
+
+	if (err) {
+		save_refuse(c->save, "fd %d: can't be looked at: %s", fd, errno_name(err));
+		return;
+	}
+	known = file_intern(c, &f);
+	if (known)
+		put_number(c, fd, known);
+}
+
+/* ---- The list ------------------------------------------------------------------------------------------ */
+
+struct dirent64 {
+	uint64_t ino;
+	int64_t off;
+	uint16_t len;
+	uint8_t type;
+	char name[];
+};
+
+/* All of c->list[0..n): entries of one getdents64(2). */
+static void list_save(struct plugin_ctx *c, long n)
+{
+	const struct dirent64 *d;
+	const char *name;
+	long at;
+	int fd;
+
+	for (at = 0; at < n; at += d->len) {
+		d = (const struct dirent64 *)(c->list + at);
+		name = d->name;
+		if (*name < '0' || *name > '9')
+			continue;
+		fd = parse_dec(&name);
+		if (!is_one_of(c->save, c, fd))
+			descriptor_save(c, fd);
+	}
+}
+
+static int lists_save(struct plugin_ctx *c)
+{
+	long n;
+
+	do {
+		n = sys_call3(__NR_getdents64, c->list_fd, c->list, sizeof(c->list));
+		if (n > 0)
+			list_save(c, n);
+	} while (n > 0);
+	return n;
+}
+
+/* ---- Open files, by way of their plugins ------------------------------------------------------------------- */
+
+static void put_file(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	struct rec_file rec = {
+		.id = f->id,
+		.flags = f->flags,
+		.mode = f->mode,
+		.pos = f->pos,
+		.dev = f->dev,
+		.ino = f->ino,
+		.rdev = f->rdev,
+		.size = f->size,
+		.mtime_ns = f->mtime_ns,
+		.nlink = f->nlink,
+		.object = f->object,
+		.owner = f->owner,
+		.owner_type = f->owner_type,
+		.sig = f->sig,
+	};
+
+	str_copy(rec.plugin, f->plugin->name, sizeof(rec.plugin));
+	rec_put(&c->save->rec, REC_FILE, REC_REQUIRED, &rec, sizeof(rec), f->link,
+		str_len(f->link) + 1);
+}
+
+static void file_save(struct plugin_ctx *c, struct plugin_file *f)
+{
+	const struct plugin *const *p = plugin_table;
+
+	while (*p && !(*p)->match(f))
+		p++;
+	if (!*p) {
+		plugin_refuse(c, f, "this kind of descriptor can't be restored");
+		return;
+	}
+	f->plugin = *p;
+	if (f->plugin->save)
+		f->plugin->save(c, f);
+	put_file(c, f);
+}
+
+void descriptors_save(struct save *s)
+{
+	struct plugin_ctx *c = arena_alloc(&s->arena, sizeof(*c));
+	struct plugin_file *f;
+	int err;
+
+	if (!c) {
+		s->err = -ENOMEM;
+		return;
+	}
+	c->save = s;
+	c->files_end = &c->files;
+	c->numbers_end = &c->numbers;
+	c->tid = sys_gettid();
+	c->list_fd = sys_open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (c->list_fd < 0) {
+		save_refuse(s, "/proc/self/fd can't be opened: %s", errno_name(c->list_fd));
+		return;
+	}
+	err = lists_save(c);
+	if (err < 0)
+		save_refuse(s, "/proc/self/fd can't be read: %s", errno_name(err));
+	for (f = c->files; f; f = f->next)
+		file_save(c, f);
+	sys_close(c->list_fd);
+}
+
+/* ---- What plugins may ask --------------------------------------------------------------------------------------- */
+
+struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
+{
+	return f ? f->next : c->files;
+}
+
+struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id)
+{
+	struct plugin_file *f = c->files;
+
+	while (f && f->id != id)
+		f = f->next;
+	return f;
+}
+
+struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number)
+{
+	struct number *n = c->numbers;
+
+	while (n && n->fd != number)
+		n = n->next;
+	return n ? n->file : NULL;
+}
+
+void *plugin_alloc(struct plugin_ctx *c, size_t n)
+{
+	void *p = arena_alloc(&c->save->arena, n);
+
+	if (!p)
+		c->save->err = -ENOMEM;
+	return p;
+}
+
+void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+{
+	char why[512];
+	struct text t = TEXT(why);
+	va_list ap;
+
+	why[0] = 0;
+	va_start(ap, fmt);
+	text_vput(&t, fmt, ap);
+	va_end(ap);
+	save_refuse(c->save, "fd %d (%s): %s", f->number, f->link, why);
+}
+
+void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+{
+	char line[1024];
+	struct text t = TEXT(line);
+	va_list ap;
+
+	line[0] = 0;
+	text_put(&t, "fd %d (%s): ", f->number, f->link);
+	va_start(ap, fmt);
+	text_vput(&t, fmt, ap);
+	va_end(ap);
+	rec_put_string(&c->save->rec, STRING_WARNING, line, t.len);
+}
+
+/* Is the file with this number another open file of the same pipe, socket or terminal? */
+static bool is_std(struct plugin_ctx *c, const struct plugin_file *f, int number)
+{
+	struct plugin_file *std = plugin_file_by_number(c, number);
+
+	if (!std)
+		return false;
+	return plugin_same_inode(std, f) || (f->rdev && S_ISCHR(f->mode) && std->rdev == f->rdev);
+}
+
+void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *clause)
+{
+	uint32_t numbers = 0;
+	int n;
+
+	for (n = 0; n < 3; n++)
+		if (is_std(c, f, n))
+			numbers |= 1u << n;
+	if (!numbers) {
+		plugin_refuse(c, f, "%s", clause);
+		return;
+	}
+	f->plugin = &plugin_std;
+	plugin_put(c, f, &numbers, sizeof(numbers), NULL, 0);
+}
+
+const char *plugin_fdinfo(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	char path[64];
+	struct text t = TEXT(path);
+	ssize_t n;
+
+	path[0] = 0;
+	text_put(&t, "/proc/thread-self/fdinfo/%d", f->fd);
+	if (!c->info)
+		c->info = plugin_alloc(c, c->info_cap = INFO_BYTES);
+	while (c->info && (n = io_read_file(path, c->info, c->info_cap)) == -EFBIG)
+		c->info = plugin_alloc(c, c->info_cap *= 4);
+	if (c->info && n >= 0)
+		return c->info;
+	plugin_refuse(c, f, "%s can't be read: %s", path, errno_name(c->info ? n : -ENOMEM));
+	return NULL;
+}
+
+int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags)
+{
+	char name[16];
+
+	return sys_openat(c->list_fd, number_name(f->fd, name, sizeof(name)), flags | O_CLOEXEC, 0);
+}
+
+bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
+			    const struct plugin_file *f)
+{
+	struct kcmp_epoll_slot slot = {.efd = ep->fd, .tfd = tfd, .toff = nr};
+
+	return sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_EPOLL_TFD, f->fd, &slot) == 0;
+}
+
+void plugin_keep_free(struct plugin_ctx *c, int number)
+{
+	struct rec_fd rec = {.fd = number};
+
+	if (!plugin_file_by_number(c, number))
+		rec_put(&c->save->rec, REC_FD, REC_REQUIRED, &rec, sizeof(rec), NULL, 0);
+}
+
+void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p, size_t n,
+		const void *more, size_t m)
+{
+	struct rec_plugin rec = {.file = f->id, .len = n};
+	uint8_t *joined = plugin_alloc(c, n + m);
+
+	if (!joined)
+		return;
+	__builtin_memcpy(joined, p, n);
+	if (m)
+		__builtin_memcpy(joined + n, more, m);
+	rec_put(&c->save->rec, REC_PLUGIN, REC_REQUIRED, &rec, sizeof(rec), joined, n + m);
+}
+
+/* ---- Content ----------------------------------------------------------------------------------------------------------- */
+
+static int copy_range(struct save *s, int fd, uint32_t stream, uint64_t at, uint64_t end)
+{
+	uint64_t n;
+	void *p;
+	int err;
+
+	for (; at < end; at += n) {
+		n = end - at < COPY_MAX ? end - at : COPY_MAX;
+		p = save_piece(s, stream, at, n);
+		if (!p)
+			return -ENOMEM;
+		err = io_pread(fd, p, n, at);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Copy bytes [0, size) of fd, which is nobody else's, but for holes. */
+static int copy_content(struct save *s, int fd, uint32_t stream, uint64_t size)
+{
+	int64_t at = 0, end;
+	int err;
+
+	while ((uint64_t)at < size) {
+		at = sys_lseek(fd, at, SEEK_DATA);
+		if (at == -ENXIO)
+			return 0;
+		if (at < 0)
+			return at;
+		end = sys_lseek(fd, at, SEEK_HOLE);
+		if (end < 0 || (uint64_t)end > size)
+			end = size;
+		err = copy_range(s, fd, stream, at, end);
+		if (err)
+			return err;
+		at = end;
+	}
+	return 0;
+}
+
+int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_object kind,
+		       uint32_t seals, const char *name)
+{
+	bool is_new;
+	uint32_t id;
+	int fd, err = 0;
+
+	fd = plugin_reopen(c, f, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777, seals, name, &is_new);
+	if (is_new)
+		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
+	sys_close(fd);
+	f->object = id;
+	return err;
+}

@@ -1,0 +1,141 @@
+/*
+ * Locks on files: flock(2), fcntl(2) locks of the process and of the open file (OFD), leases. fdinfo
+ * lists those that its open file or, for fcntl's, its process holds:
+ *
+ *	lock:	1: POSIX  ADVISORY  WRITE 812 fe:00:10952942 10 14
+ */
+#include "lock.h"
+#include <sys/file.h>
+
+enum lock_kind { LOCK_FLOCK = 1, LOCK_POSIX, LOCK_OFD, LOCK_LEASE };
+
+/* Behind the other records of the file. */
+struct lock_state {
+	uint32_t magic; /* tells it from these */
+	uint32_t kind;
+	int32_t type; /* F_RDLCK, F_WRLCK */
+	uint32_t reserved;
+	int64_t start, len; /* len 0: to the end of the file, however it grows */
+};
+
+enum { LOCK_MAGIC = 0x4b434f4c };
+
+/* Parse a line of fdinfo; false when it is no lock. */
+static bool lock_parse(const char *line, struct lock_state *l)
+{
+	static const struct {
+		const char *name;
+		enum lock_kind kind;
+	} kinds[] = {
+		{"FLOCK", LOCK_FLOCK},
+		{"POSIX", LOCK_POSIX},
+		{"OFDLCK", LOCK_OFD},
+		{"LEASE", LOCK_LEASE},
+	};
+	const char *p = text_in_line(line, ": ");
+	size_t i;
+
+	if (!str_starts(line, "lock:") || !p)
+		return false;
+	*l = (struct lock_state){.magic = LOCK_MAGIC};
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (str_starts(p, kinds[i].name))
+			l->kind = kinds[i].kind;
+	l->type = text_in_line(p, " WRITE ") ? F_WRLCK : F_RDLCK;
+	return l->kind;
+}
+
+/* Start and last byte: the last two words of the line. */
+static void lock_parse_range(const char *line, struct lock_state *l)
+{
+	const char *range = text_in_line(line, " READ ");
+	uint64_t last;
+
+	if (!range)
+		range = text_in_line(line, " WRITE ");
+	if (!range)
+		return;
+	range = text_in_line(range, " ");     /* behind the pid */
+	range = range ? text_in_line(range, " ") : NULL; /* and the inode */
+	if (!range)
+		return;
+	l->start = parse_dec(&range);
+	if (!parse_skip(&range, " ") || str_starts(range, "EOF"))
+		return;
+	last = parse_dec(&range);
+	l->len = last - l->start + 1;
+}
+
+void locks_save(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	const char *line = plugin_fdinfo(c, f);
+	struct lock_state l;
+
+	for (; line && *line; line = text_next_line(line)) {
+		if (!lock_parse(line, &l))
+			continue;
+		lock_parse_range(line, &l);
+		plugin_put(c, f, &l, sizeof(l), NULL, 0);
+	}
+}
+
+/* ---- Restart ------------------------------------------------------------------------------------ */
+
+/* The process that has a conflicting fcntl lock, 0: not known. */
+static int lock_holder(int fd, const struct lock_state *l)
+{
+	struct flock fl = {.l_type = l->type, .l_start = l->start, .l_len = l->len};
+
+	if (l->kind != LOCK_POSIX || sys_fcntl(fd, F_GETLK, (long)&fl) || fl.l_type == F_UNLCK)
+		return 0;
+	return fl.l_pid;
+}
+
+static int lock_take(int fd, const struct lock_state *l)
+{
+	struct flock fl = {.l_type = l->type, .l_start = l->start, .l_len = l->len};
+	int op = l->type == F_WRLCK ? LOCK_EX : LOCK_SH;
+
+	switch (l->kind) {
+	case LOCK_FLOCK:
+		return sys_call2(__NR_flock, fd, op | LOCK_NB);
+	case LOCK_OFD:
+		return sys_fcntl(fd, F_OFD_SETLK, (long)&fl);
+	case LOCK_LEASE:
+		return sys_fcntl(fd, F_SETLEASE, l->type);
+	default:
+		return sys_fcntl(fd, F_SETLK, (long)&fl);
+	}
+}
+
+/* Take all locks of f that belong to the process, or all others. */
+static int locks_take(struct plugin_ctx *c, const struct plugin_file *f, bool posix)
+{
+	struct lock_state l;
+	unsigned int i;
+	size_t n;
+	int err, holder;
+
+	for (i = 0; plugin_get(c, f, i, &l, sizeof(l), &n); i++) {
+		if (l.magic != LOCK_MAGIC || (l.kind == LOCK_POSIX) != posix)
+			continue;
+		err = lock_take(f->fd, &l);
+		if (!err)
+			continue;
+		holder = lock_holder(f->fd, &l);
+		if (holder > 0)
+			return plugin_fail(c, f, err, "the lock it had is held by process %d", holder);
+		return plugin_fail(c, f, err, "the lock it had can't be taken again");
+	}
+	return 0;
+}
+
+int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	return locks_take(c, f, false);
+}
+
+int locks_restore_posix(struct plugin_ctx *c, struct plugin_file *f)
+{
+	return locks_take(c, f, true);
+}

@@ -1,0 +1,19 @@
+/* lock.c: locks on a file, of whatever plugin the file is. */
+#ifndef PLUGIN_LOCK_H
+#define PLUGIN_LOCK_H
+
+#include <ckpt/plugin.h>
+
+/* Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. */
+void locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
+/*
+ * Take again the locks that belong to the open file (flock, OFD). 0, or what plugin_fail() returned
+ * when someone else has one now.
+ */
+int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
+	__attribute__((visibility("hidden")));
+/* Take again the locks of fcntl(2). The plugin's lock(). */
+int locks_restore_posix(struct plugin_ctx *c, struct plugin_file *f)
+	__attribute__((visibility("hidden")));
+
+#endif

@@ -1,0 +1,29 @@
+/* objects.c: content that the image holds for files without a name, memfds and files put back. */
+#ifndef CKPT_OBJECTS_H
+#define CKPT_OBJECTS_H
+
+#include "descriptors.h"
+
+struct object {
+	struct rec_object rec;
+	const char *name;
+	int fd; /* -1: not made yet */
+};
+
+struct objects {
+	const struct descriptors_params *params;
+	struct object *list;
+	uint32_t n;
+};
+
+/* Find the objects in the records. 0, -ENOMEM or -EBADMSG. */
+int objects_init(struct objects *o, const struct descriptors_params *p);
+/*
+ * A descriptor, from params.base on, of the object with its content; made by the first call. On
+ * failure -errno and *what says what was tried.
+ */
+int objects_fd(struct objects *o, uint32_t id, const char **what);
+int objects_apply_seals(struct objects *o);
+void objects_close(struct objects *o);
+
+#endif
