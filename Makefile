@@ -74,9 +74,9 @@ OPTIMIZE := -O2 -g
 CFLAGS ?=
 BASE := -std=gnu11 -D_GNU_SOURCE= $(OPTIMIZE) $(WARNINGS) $(LIB_CFLAGS) -ffunction-sections -fdata-sections -MMD -MP
 
-# Code that runs frozen or in the restorer: no calls that the compiler slips in, and no canary, which
-# is read by way of a thread pointer that is not ours.
-BARE := -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+# Code that runs frozen or in the restorer: no calls made of loops (gcc sees strlen in one), and no
+# canary, which is read through a thread pointer that may not be ours.
+BARE := -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE $(NO_LOOP_CALLS)
 
 INC_core := -Iinclude -Ilib/core
 INC_preload := $(INC_core) -Ilib/preload

@@ -21,6 +21,7 @@ enum {
 	IMAGE_MACHINE = 62, /* EM_X86_64 of <elf.h> */
 	IMAGE_CHUNK_MAX = 1 << 20,
 	IMAGE_SECTIONS_MAX = 1 << 16,
+	IMAGE_SECTION_MAX = 1 << 30, /* raw bytes of a compressed section */
 };
 
 struct image_header {
@@ -98,6 +99,8 @@ _Static_assert(sizeof(struct image_trailer) == 64, "on disk");
 
 /* XXH3 64-bit of n bytes. */
 uint64_t image_checksum(const void *p, size_t n);
+/* The same of bytes [off, off + len) of a file: 0, or what io_pread() says. */
+int image_checksum_file(int fd, uint64_t off, uint64_t len, uint64_t *sum);
 
 /* ---- Writing (image_write.c): frozen-safe, any number of writers at a time ---------------- */
 
@@ -110,7 +113,7 @@ struct image_writer {
 	int level;	/* zstd level, 0: store as it is */
 	uint64_t tail;	/* next free offset; relaxed: only its own value matters */
 	int err;	/* -errno; relaxed */
-	struct blob sections;	/* struct image_section[], used by one writer only */
+	struct blob sections; /* struct image_section[], used by one writer only */
 };
 
 /* Scratch of one writer: compressor and output buffer. Released with the address space. */
@@ -159,6 +162,8 @@ const struct image_section *image_find(const struct image *img, uint32_t type, u
 /* Read, check and decompress a section into *data (of img->arena), *n bytes. */
 int image_read_section(struct image *img, const struct image_section *s, void **data, size_t *n,
 		       struct text *why);
+/* Compare the checksum of a section, of known type or not: 0, -EBADMSG or -errno. */
+int image_verify_section(const struct image *img, const struct image_section *s);
 /* buf holds IMAGE_CHUNK_MAX bytes. Reads the stored bytes and compares the checksum: 0, -EBADMSG. */
 int image_verify_chunk(int fd, const struct image_chunk *c, void *buf);
 /* Decompress a stored chunk (in[0..c->stored)) to out[0..c->raw); dctx: from image_dctx. */
@@ -167,7 +172,8 @@ int image_unpack(void *dctx, const struct image_chunk *c, const void *in, void *
 size_t image_dctx_size(void);
 void *image_dctx(void *mem, size_t n);
 /*
- * The tables of one process: extents checked against chunks (index, bounds, stream).
+ * The extents of one process, *n of them: inside their chunks; no two of a stream overlap; those of
+ * memory are whole pages.
  */
 int image_extents(struct image *img, uint32_t owner, struct image_extent **e, size_t *n,
 		  struct text *why);
