@@ -151,7 +151,7 @@ $(LIBCOMMON): $(COMMON_OBJ)
 comma := ,
 PRELOAD_MAP := $(wildcard lib/preload/libckpt.map)
 PRELOAD_LINK := -shared -Wl,-soname,libckpt.so -Wl,-z,now -Wl,-z,defs -Wl,-z,noexecstack \
-	-Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-Bsymbolic \
+	-Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-Bsymbolic -Wl,-z,start-stop-visibility=hidden \
 	$(addprefix -Wl$(comma)--version-script=,$(PRELOAD_MAP))
 
 $(B)/lib/libckpt.so: $(PRELOAD_OBJ) $(PLUGIN_OBJ) $(LIBCORE) $(PRELOAD_MAP)
@@ -160,17 +160,17 @@ $(B)/lib/libckpt.so: $(PRELOAD_OBJ) $(PLUGIN_OBJ) $(LIBCORE) $(PRELOAD_MAP)
 	@$(CC) $(PRELOAD_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBCORE) $(ZSTD_A) \
 		-lpthread -ldl -lrt
 
-# What runs between freeze and thaw calls nothing but ourselves, system calls and what
-# lib/preload/frozen.allow lists (extended regular expressions that match a whole symbol).
-FROZEN_LIST := $(wildcard lib/preload/frozen.list)
+# What runs between freeze and thaw (lib/core, plugins and all that includes frozen.h) calls nothing but
+# itself, system calls and what lib/preload/frozen.allow lists: extended regular expressions that match
+# a whole symbol. plugin_fail() and the like belong to ckpt_restart and are not there in libckpt.so.
 FROZEN_ALLOW := $(wildcard lib/preload/frozen.allow)
-FROZEN_OBJ := $(CORE_OBJ) $(PLUGIN_OBJ) \
-	$(if $(FROZEN_LIST),$(patsubst %,$(B)/obj/lib/preload/%.o,$(basename $(shell cat $(FROZEN_LIST) 2>/dev/null))))
+FROZEN_SRC := $(if $(PRELOAD_SRC),$(shell grep -lF '"frozen.h"' $(PRELOAD_SRC)))
+FROZEN_OBJ := $(CORE_OBJ) $(PLUGIN_OBJ) $(call objects,$(FROZEN_SRC))
 
 frozen: $(if $(FROZEN_ALLOW),$(B)/frozen.ok)
 
-$(B)/frozen.ok: $(LIBCKPT) $(FROZEN_OBJ) $(FROZEN_LIST) $(FROZEN_ALLOW)
-	@$(NM) -P --defined-only $(CORE_OBJ) $(PRELOAD_OBJ) $(PLUGIN_OBJ) | awk 'NF > 1 { print $$1 }' | \
+$(B)/frozen.ok: $(LIBCKPT) $(FROZEN_OBJ) $(FROZEN_ALLOW)
+	@$(NM) -P --defined-only $(FROZEN_OBJ) | awk 'NF > 1 { print $$1 }' | \
 		sort -u >$(B)/frozen.own
 	@for o in $(FROZEN_OBJ); do \
 		$(NM) -u -P $$o | awk '{ print $$1 }' | grep -vxFf $(B)/frozen.own | \
@@ -181,7 +181,6 @@ $(B)/frozen.ok: $(LIBCKPT) $(FROZEN_OBJ) $(FROZEN_LIST) $(FROZEN_ALLOW)
 	fi
 	@touch $@
 
-$(LIBCKPT): $(FROZEN_ALLOW)
 all: frozen
 
 # ---- the restorer --------------------------------------------------------------------------------

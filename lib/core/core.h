@@ -5,6 +5,7 @@
 #ifndef CKPT_CORE_H
 #define CKPT_CORE_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <ckpt/sys.h>

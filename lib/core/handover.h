@@ -4,8 +4,8 @@
  * libckpt keeps one struct restart_control in its own memory; REC_PROCESS carries its address. The
  * restorer fills it in the restored memory, then sends every thread to its saved context.
  */
-#ifndef CKPT_RESTART_H
-#define CKPT_RESTART_H
+#ifndef CKPT_HANDOVER_H
+#define CKPT_HANDOVER_H
 
 #include "records.h"
 
@@ -17,7 +17,10 @@ struct restart_control {
 	uint64_t blob_start;  /* the restorer's memory, unmapped by libckpt's leader */
 	uint64_t blob_len;
 	uint64_t drop_caps;   /* 1: capabilities came from the capsule, drop them all */
-	uint64_t ignore_caps; /* reserved */
+	uint32_t main_word;   /* zeroed by the kernel when a main thread that had ended has ended again */
+	uint32_t main_exited; /* 1: wait for that */
+	int64_t log_fd;	      /* where libckpt's leader may tell a warning, closed by it; -1: none */
+	char socket[108];     /* of the coordinator here and now; "": as before */
 };
 
 /* One area to be mapped by the restorer. */
@@ -27,6 +30,17 @@ struct plan_vma {
 	uint32_t flags; /* enum vma_flag */
 	int32_t fd;	/* descriptor to map, -1: anonymous */
 	uint32_t reserved;
+};
+
+/* A range of lightweight guard pages to put back. */
+struct plan_range {
+	uint64_t start, end;
+};
+
+/* Seals to be put on a memfd again (F_ADD_SEALS). */
+struct plan_seal {
+	int32_t fd;
+	uint32_t seals;
 };
 
 struct plan_thread {
@@ -42,11 +56,14 @@ struct restore_plan {
 	uint64_t task_size;		   /* end of user addresses */
 	int image_fd;
 	int exe_fd;			   /* for /proc/self/exe, -1: leave */
-	int log_fd;			   /* where a failure is told */
+	int log_fd;			   /* where a failure is told; all descriptors above are closed */
 	int nworkers;			   /* loaders to run at a time, >= 1 */
 	int32_t pid;
-	uint32_t nvmas, nthreads, nextents;
+	uint32_t nvmas, nthreads, nextents, nguards;
 	struct plan_vma *vmas;
+	struct plan_range *guards;
+	struct plan_seal *seals;
+	uint32_t nseals;
 	struct plan_thread *threads;	   /* [0] is the leader of the checkpoint */
 	struct image_extent *extents;	   /* those to load, by chunk */
 	struct image_chunk *chunks;
@@ -62,10 +79,12 @@ struct restore_plan {
 	uint32_t nspecial;
 	uint32_t drop_caps;
 	uint64_t control; /* struct restart_control in the restored memory */
+	char socket[108]; /* for restart_control */
+	uint32_t next;	  /* used by the loaders: the next extent to load */
+	uint64_t tls;	  /* what the thread pointer may point to: zstd reads a stack canary there */
 	uint64_t staging; /* room inside the region for the special areas */
 	uint8_t *work;	  /* nworkers * work_size bytes: decompressor, in and out buffers */
 	uint64_t work_size;
-	int32_t close_from; /* descriptors from here on are closed at the end */
 };
 
 #endif

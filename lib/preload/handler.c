@@ -1,0 +1,126 @@
+/*
+ * The handler of the reserved signal.
+ *
+ *   SI_QUEUE  a request for a checkpoint (sival_int): this thread leads, or, when another one does
+ *             already, returns at once
+ *   SI_TKILL  the leader wants this thread parked
+ *
+ * Rules: every other signal is blocked; at most 1 KiB of the program's stack beside the frame is
+ * used, for threads may have small ones, so the leader moves to a stack of ours; in a vfork child,
+ * whose memory is its parent's, nothing is done at all.
+ */
+#define _GNU_SOURCE
+#include "preload.h"
+#include "handler.h"
+#include "frozen.h"
+
+static uint32_t disabled;	   /* depth of critical sections; relaxed: each change is a full step */
+static int32_t deferred = -1;	   /* request that came while disabled, -1: none */
+/* Set by a thread that calls the API, taken when it leads. */
+static __thread struct api_call *api_call __attribute__((tls_model("initial-exec")));
+
+struct leader_args {
+	int request;
+	ucontext_t *uc;
+	struct api_call *api;
+};
+
+static void leader_main(void *arg)
+{
+	struct leader_args *a = arg;
+
+	leader_run(a->request, a->uc, a->api);
+}
+
+/* True when this memory is a process of its own; a fresh fork child becomes one here. */
+static bool process_is_own(void)
+{
+	int32_t pid = sys_getpid();
+	int32_t known = __atomic_load_n(&preload.fork_page->pid, __ATOMIC_ACQUIRE);
+
+	if (known == pid)
+		return true;
+	if (known != 0)
+		return false;
+	freeze_reset();
+	__atomic_store_n(&preload.fork_page->pid, pid, __ATOMIC_RELEASE);
+	return true;
+}
+
+static void lead(int request, ucontext_t *uc)
+{
+	struct leader_args a = {.request = request, .uc = uc};
+
+	if (!freeze_lead())
+		return;
+	a.api = api_call;
+	api_call = NULL;
+	if (a.api)
+		a.request = 0;
+	call_on_stack(leader_main, &a, preload.leader_stack + preload.leader_stack_len);
+	freeze_resign();
+}
+
+static void handle(int sig, siginfo_t *info, void *ctx)
+{
+	(void)sig;
+	if (!process_is_own())
+		return;
+	if (info->si_code == SI_TKILL) {
+		freeze_park(ctx);
+		return;
+	}
+	if (info->si_code != SI_QUEUE)
+		return;
+	if (__atomic_load_n(&disabled, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&deferred, info->si_value.sival_int, __ATOMIC_SEQ_CST);
+		return;
+	}
+	lead(info->si_value.sival_int, ctx);
+}
+
+int handler_install(void)
+{
+	struct sigaction sa = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+	extern int real_sigaction(int, const struct sigaction *, struct sigaction *) HIDDEN;
+
+	sigfillset(&sa.sa_mask);
+	return real_sigaction(preload.config.signo, &sa, NULL) < 0 ? -EINVAL : 0;
+}
+
+/* Send ourselves a request, in the form in which the coordinator sends it. */
+static void request_self(int request)
+{
+	siginfo_t si = {.si_signo = preload.config.signo, .si_code = SI_QUEUE};
+
+	si.si_pid = sys_getpid();
+	si.si_value.sival_int = request;
+	sys_call4(__NR_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), preload.config.signo, &si);
+}
+
+void handler_disable(void)
+{
+	__atomic_add_fetch(&disabled, 1, __ATOMIC_SEQ_CST);
+}
+
+void handler_enable(void)
+{
+	int request;
+
+	if (__atomic_load_n(&disabled, __ATOMIC_SEQ_CST) == 0)
+		return;
+	if (__atomic_sub_fetch(&disabled, 1, __ATOMIC_SEQ_CST) != 0)
+		return;
+	request = __atomic_exchange_n(&deferred, -1, __ATOMIC_SEQ_CST);
+	if (request >= 0)
+		request_self(request);
+}
+
+void handler_checkpoint(struct api_call *call)
+{
+	call->conn = -1;
+	call->err = -EAGAIN;
+	api_call = call;
+	request_self(0);
+	api_call = NULL;
+}

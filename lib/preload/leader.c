@@ -1,0 +1,276 @@
+/*
+ * The leader: one thread's way through a checkpoint, on a stack of our own.
+ *
+ *   connect, ask what to do        (not frozen yet)
+ *   freeze | collect | barrier | snapshot | barrier | thaw
+ *
+ * At every step a failure of ours or of the coordinator means: thaw, and the program runs on. After a
+ * restart the leader comes back in collect_and_copy(), in the memory of the snapshot: whatever it
+ * needs then lies on its stack, and nothing else of struct save exists any more.
+ */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include "preload.h"
+#include "image.h"
+#include "frozen.h"
+
+enum { PARAMS_WAIT_MS = 3000 };
+
+/* All that one checkpoint needs; on the leader's stack. */
+struct checkpoint {
+	struct msg_params params;
+	struct save save;
+	struct memory memory;
+	struct process_state ps;
+	struct parked self; /* the leader's own thread state; its context is in collect_and_copy() */
+	struct blocked_call blocked;
+	union any_msg in;
+	uint64_t t_start, t_frozen, t_collected, t_forked;
+	uint32_t nthreads;
+	bool main_exited;
+	bool restarted;
+	bool in_pause;
+};
+
+/* ---- talking ---- */
+
+static bool ask_params(struct checkpoint *c, int request)
+{
+	struct msg_leader l;
+
+	__builtin_memset(&l, 0, sizeof(l));
+	MSG_INIT(&l, MSG_LEADER);
+	l.pid = sys_getpid();
+	l.tid = sys_gettid();
+	l.request = request;
+	l.config = preload.config;
+	if (msg_send(c->save.conn, &l.m) < 0)
+		return false;
+	if (msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS) <= 0 || c->in.m.type != MSG_PARAMS)
+		return false;
+	c->params = c->in.params;
+	c->blocked = (struct blocked_call){c->params.blocked_nr, c->params.blocked_sp,
+					   c->params.blocked_pc};
+	return c->params.op != OP_NONE;
+}
+
+/* Meet the other processes of the job. True to go on. */
+static bool barrier(struct checkpoint *c, enum phase phase, int err)
+{
+	struct msg_barrier b = {.phase = phase, .err = err};
+
+	MSG_INIT(&b, MSG_BARRIER);
+	if (msg_send(c->save.conn, &b.m) < 0)
+		return false;
+	if (msg_recv(c->save.conn, &c->in, c->params.timeout_ms) <= 0)
+		return false;
+	return c->in.m.type == MSG_RELEASE && c->in.release.phase == phase && c->in.release.go;
+}
+
+static void tell_thawed(struct checkpoint *c)
+{
+	struct msg_thawed t = {
+		.pause_ns = sys_clock_ns(CLOCK_MONOTONIC) - c->t_start,
+		.freeze_ns = c->t_frozen - c->t_start,
+		.collect_ns = c->t_collected - c->t_frozen,
+		.fork_ns = c->t_forked - c->t_collected,
+		.nthreads = c->nthreads,
+		.in_pause = c->in_pause,
+	};
+
+	MSG_INIT(&t, MSG_THAWED);
+	msg_send(c->save.conn, &t.m);
+}
+
+/* ---- collecting ---- */
+
+static void save_thread(struct save *s, const struct parked *p, uint32_t flags)
+{
+	struct rec_thread t = {
+		.tid = p->tid,
+		.flags = flags,
+		.fs_base = p->fs_base,
+		.gs_base = p->gs_base,
+		.context = p->context,
+		.app_rip = p->uc->uc_mcontext.gregs[REG_RIP],
+		.app_rsp = p->uc->uc_mcontext.gregs[REG_RSP],
+		.frame = (uint64_t)p->uc,
+	};
+
+	__builtin_memcpy(t.comm, p->comm, sizeof(t.comm));
+	rec_put(&s->rec, REC_THREAD, REC_REQUIRED, &t, sizeof(t), NULL, 0);
+	if (p->queued.lost)
+		save_refuse(s, "thread %d: more than %d queued signals", p->tid, QUEUED_MAX);
+	for (uint32_t i = 0; i < p->queued.n; i++) {
+		struct rec_siginfo si = {.tid = p->tid, .sig = p->queued.sig[i].sig};
+
+		__builtin_memcpy(si.info, p->queued.sig[i].info, sizeof(si.info));
+		rec_put(&s->rec, REC_SIGINFO, 0, &si, sizeof(si), NULL, 0);
+	}
+}
+
+static void save_threads(struct checkpoint *c)
+{
+	save_thread(&c->save, &c->self, THREAD_LEADER);
+	for (struct parked *p = freeze_list(); p; p = p->next)
+		save_thread(&c->save, p, 0);
+}
+
+/* The vdso is the kernel's; a restart under another one must know. */
+static void hash_vdso(struct checkpoint *c)
+{
+	const char *p = c->memory.maps, *end = p + c->memory.maps_len;
+	struct map_line m;
+
+	while (maps_next(&p, end, &m) > 0)
+		if (m.name_len == 6 && __builtin_memcmp(m.name, "[vdso]", 6) == 0)
+			c->ps.rec.vdso_hash = image_checksum((void *)m.start, m.end - m.start);
+}
+
+/* Everything about the process, into c->save. 0, or -errno when it can't be checkpointed. */
+static int collect(struct checkpoint *c, ucontext_t *uc)
+{
+	struct save *s = &c->save;
+	int r;
+
+	process_take_signals(&c->ps);
+	r = memory_read(&c->memory);
+	if (r < 0) {
+		save_refuse(s, "/proc/self/maps can't be read: %s", errno_name(r));
+		return r;
+	}
+	c->self.uc = uc;
+	hash_vdso(c);
+	c->ps.rec.nthreads = c->nthreads;
+	process_save(&c->ps, s, c->main_exited);
+	save_threads(c);
+	descriptors_save(s);
+	memory_save(&c->memory, s, &c->ps);
+	if (s->rec.err)
+		s->err = s->rec.err;
+	if (s->err)
+		save_refuse(s, "state can't be collected: %s", errno_name(s->err));
+	return s->nrefused ? -ENOTSUP : 0;
+}
+
+static void snapshot(struct checkpoint *c)
+{
+	struct snapshot sn = {
+		.save = &c->save,
+		.memory = &c->memory,
+		.ps = &c->ps,
+		.params = &c->params,
+		.nthreads = c->nthreads,
+		.pause_ns = sys_clock_ns(CLOCK_MONOTONIC) - c->t_start,
+	};
+	int r = snapshot_start(&sn, &c->in_pause);
+
+	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
+	if (barrier(c, PHASE_SNAPSHOT, r) && c->params.flags & PARAMS_STAY_FROZEN)
+		/* Ended by the coordinator when the image is durable; released when it could not be. */
+		msg_recv(c->save.conn, &c->in, -1);
+}
+
+/* Frozen: from here the snapshot is made, and here a restored process begins. */
+static void collect_and_copy(struct checkpoint *c, ucontext_t *uc)
+{
+	bool go;
+	int r;
+
+	thread_save(&c->self, uc);
+	if (context_save(&c->self.context) != 0) {
+		c->restarted = true;
+		return;
+	}
+	r = collect(c, uc);
+	c->t_collected = c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
+	go = barrier(c, PHASE_FREEZE, r);
+	if (r == 0 && go)
+		snapshot(c);
+}
+
+/* ---- in the restored process ---- */
+
+static void restore(struct checkpoint *c)
+{
+	int log_fd = restart_control.log_fd;
+
+	freeze_await_arrivals(c->nthreads - 1);
+	while (restart_control.main_exited && __atomic_load_n(&restart_control.main_word, __ATOMIC_ACQUIRE))
+		sys_futex(&restart_control.main_word, FUTEX_WAIT, 1, NULL);
+	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
+	restart_control.restarted = 0;
+	if (restart_control.socket[0])
+		str_copy(preload.socket, restart_control.socket, sizeof(preload.socket));
+	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);
+	thread_restore(&c->self);
+	process_restore(&c->ps, log_fd);
+	if (log_fd >= 0)
+		sys_close(log_fd);
+	hello_send(HELLO_RESTARTED);
+}
+
+/* ---- the whole ---- */
+
+static void release_memory(struct checkpoint *c)
+{
+	signals_free(&c->ps.queued);
+	signals_free(&c->self.queued);
+	if (c->memory.maps == preload.maps_buf)
+		sys_madvise(preload.maps_buf, preload.maps_cap, 4 /* MADV_DONTNEED */);
+	else if (c->memory.maps)
+		sys_munmap(c->memory.maps, ALIGN_UP(c->memory.maps_len, CKPT_PAGE));
+	if (c->restarted)
+		return; /* what follows was never in the image */
+	blob_free(&c->save.rec);
+	arena_free(&c->save.arena);
+}
+
+static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
+{
+	char buf[256];
+	struct text why = TEXT(buf);
+	int r;
+
+	r = freeze_threads(c->params.timeout_ms, &c->nthreads, &c->main_exited, &why);
+	c->t_frozen = sys_clock_ns(CLOCK_MONOTONIC);
+	if (r == 0) {
+		collect_and_copy(c, uc);
+	} else {
+		save_refuse(&c->save, "%s", buf);
+		barrier(c, PHASE_FREEZE, r);
+	}
+	if (c->restarted)
+		restore(c);
+	release_memory(c);
+	freeze_thaw();
+}
+
+void leader_run(int request, ucontext_t *uc, struct api_call *api)
+{
+	struct checkpoint c;
+
+	__builtin_memset(&c, 0, sizeof(c));
+	c.t_start = sys_clock_ns(CLOCK_MONOTONIC);
+	c.save.conn = msg_connect(preload.socket);
+	if (c.save.conn < 0) {
+		if (api)
+			api->err = c.save.conn;
+		return;
+	}
+	if (ask_params(&c, request))
+		freeze_and_run(&c, uc);
+	eintr_restart(uc, &c.blocked);
+	if (api) {
+		api->err = 0;
+		api->restarted = c.restarted;
+		api->conn = c.restarted ? -1 : c.save.conn;
+	}
+	if (c.restarted)
+		return; /* the connection was the other process's */
+	tell_thawed(&c);
+	if (!api)
+		sys_close(c.save.conn);
+}

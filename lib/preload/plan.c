@@ -1,0 +1,332 @@
+/*
+ * In the snapshot writer: from the areas read in the pause to records of areas and a list of extents,
+ * packed into chunks. The writer's memory is a copy of the frozen program, so there is time here to
+ * read smaps, scan page tables and look at files.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "preload.h"
+#include "image.h"
+#include "frozen.h"
+
+enum {
+	TEXT_MAX = 32 << 20, /* a mapped file without code is in the image up to this size */
+};
+
+/* A file of which some mapping is executable. */
+struct code_file {
+	uint64_t dev, ino;
+};
+
+struct planner {
+	struct memory *memory;
+	struct save *save;
+	struct extent_list *list;
+	struct page_scan scan;
+	struct blob code; /* struct code_file[] */
+	const char *smaps, *smaps_end;
+	/* the area under way: */
+	struct rec_vma vma;
+	char path[CKPT_PATH_MAX];
+	uint64_t text_from; /* bytes of the file from here on are not yet in the list */
+	uint64_t text_end;  /* where they end; text_from: none wanted */
+	bool whole;	    /* every page is content, touched or not */
+};
+
+/* Add len bytes, packing chunks full. */
+static void extent_add(struct extent_list *l, uint32_t stream, uint64_t start, uint64_t len,
+		       struct extent_src src)
+{
+	while (len) {
+		uint32_t room = IMAGE_CHUNK_MAX - l->fill;
+		uint32_t n = len < room ? len : room;
+		struct image_extent e = {start, n, l->nchunks - 1, l->fill, stream};
+
+		if (l->nchunks == 0 || n == 0) {
+			l->nchunks++;
+			l->fill = 0;
+			continue;
+		}
+		blob_put(&l->ext, &e, sizeof(e));
+		blob_put(&l->src, &src, sizeof(src));
+		l->fill += n;
+		l->bytes += n;
+		start += n;
+		src.addr += n;
+		len -= n;
+	}
+}
+
+static void add_memory(struct planner *pl, uint64_t start, uint64_t end, bool soft)
+{
+	struct extent_src src = {start, soft, !(pl->vma.prot & PROT_READ)};
+
+	extent_add(pl->list, STREAM_MEMORY, start, end - start, src);
+}
+
+/* The file's own bytes of [text_from, until), which a changed file would no longer have. */
+static void add_text(struct planner *pl, uint64_t until)
+{
+	uint64_t end = until < pl->text_end ? until : pl->text_end;
+
+	if (pl->text_from < end)
+		extent_add(pl->list, STREAM_FILE_TEXT, pl->text_from, end - pl->text_from,
+			   (struct extent_src){pl->text_from, 1, 0});
+	if (pl->text_from < until)
+		pl->text_from = until;
+}
+
+static void add_guard(struct planner *pl, uint64_t start, uint64_t end)
+{
+	struct rec_vma g = {.start = start, .end = end, .flags = VMA_GUARD};
+
+	rec_put(&pl->list->vma, REC_VMA, 0, &g, sizeof(g), "", 1);
+}
+
+static int on_pages(void *arg, uint64_t start, uint64_t end, enum page_kind kind)
+{
+	struct planner *pl = arg;
+
+	if (kind == PAGE_GUARD)
+		add_guard(pl, start, end);
+	if (kind != PAGE_OWN)
+		return 0;
+	add_text(pl, start);
+	add_memory(pl, start, end, false);
+	if (pl->text_from < end)
+		pl->text_from = end;
+	return 0;
+}
+
+static const struct {
+	char name[3];
+	uint32_t flag;
+} vm_flags[] = {
+	{"gd", VMA_GROWSDOWN}, {"nr", VMA_NORESERVE},  {"lo", VMA_LOCKED},	{"hg", VMA_HUGEPAGE},
+	{"nh", VMA_NOHUGEPAGE}, {"dc", VMA_DONTFORK},	{"wf", VMA_WIPEONFORK}, {"dd", VMA_DONTDUMP},
+	{"sr", VMA_SEQUENTIAL}, {"rr", VMA_RANDOM},	{"mg", VMA_MERGEABLE},	{"ht", VMA_HUGETLB},
+};
+
+static bool name_is(const struct map_line *m, const char *name)
+{
+	size_t n = str_len(name);
+
+	return m->name_len == n && __builtin_memcmp(m->name, name, n) == 0;
+}
+
+static void vma_begin(struct planner *pl, const struct map_line *m, const char *flags)
+{
+	struct rec_vma *v = &pl->vma;
+
+	*v = (struct rec_vma){
+		.start = m->start,
+		.end = m->end,
+		.offset = m->offset,
+		.prot = m->prot,
+		.flags = m->shared ? VMA_SHARED : 0,
+		.dev = m->dev,
+		.ino = m->ino,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(vm_flags); i++)
+		if (vmflag(flags, vm_flags[i].name))
+			v->flags |= vm_flags[i].flag;
+	if (name_is(m, "[heap]"))
+		v->flags |= VMA_HEAP;
+	else if (name_is(m, "[stack]"))
+		v->flags |= VMA_STACK | VMA_GROWSDOWN;
+	else if (name_is(m, "[vdso]"))
+		v->flags |= VMA_VDSO;
+	else if (m->name_len > 5 && __builtin_memcmp(m->name, "[vvar", 5) == 0)
+		v->flags |= VMA_VVAR;
+	str_copy(pl->path, m->name, m->name_len < sizeof(pl->path) ? m->name_len + 1 : sizeof(pl->path));
+	pl->text_from = pl->text_end = m->start;
+	pl->whole = false;
+}
+
+static bool is_code(const struct planner *pl, uint64_t dev, uint64_t ino)
+{
+	const struct code_file *c = (const struct code_file *)pl->code.data;
+
+	for (size_t i = 0; i < pl->code.len / sizeof(*c); i++)
+		if (c[i].dev == dev && c[i].ino == ino)
+			return true;
+	return false;
+}
+
+/*
+ * A private mapping of a file: is the file under that name still the one that is mapped? Then its
+ * identity is recorded, and its bytes where an update could take them away; else every page is ours.
+ */
+static void look_at_file(struct planner *pl)
+{
+	struct rec_vma *v = &pl->vma;
+	struct stat st;
+	uint64_t seen;
+
+	v->flags |= VMA_FILE;
+	if (sys_call4(__NR_newfstatat, AT_FDCWD, pl->path, &st, 0) < 0 || st.st_ino != v->ino ||
+	    st.st_dev != v->dev) {
+		v->flags |= VMA_DELETED;
+		pl->whole = !(v->flags & VMA_SHARED);
+		return;
+	}
+	v->file_size = st.st_size;
+	v->file_mtime_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+	if (v->flags & VMA_SHARED || !(v->prot & PROT_READ))
+		return;
+	seen = v->file_size > v->offset ? ALIGN_UP(v->file_size - v->offset, CKPT_PAGE) : 0;
+	if (!is_code(pl, v->dev, v->ino) && v->file_size > TEXT_MAX)
+		return;
+	v->flags |= VMA_HAS_TEXT;
+	pl->text_end = v->start + (seen < v->end - v->start ? seen : v->end - v->start);
+}
+
+/* The object that memory_save() made for this area, 0 when there is none. */
+static uint32_t find_object(const struct planner *pl, const struct rec_vma *v)
+{
+	struct rec_iter it = rec_iter(pl->save->rec.data, pl->save->rec.len);
+	const struct rec *r;
+
+	while ((r = rec_next_type(&it, REC_OBJECT))) {
+		struct rec_object o;
+
+		rec_get(r, &o, sizeof(o));
+		if (o.dev == v->dev && o.ino == v->ino)
+			return o.id;
+	}
+	return 0;
+}
+
+/* True when the bytes of an area without a copy in the snapshot were copied in the pause. */
+static bool has_piece(const struct planner *pl, uint64_t start)
+{
+	for (struct save_piece *p = pl->save->pieces; p; p = p->next)
+		if (p->stream == STREAM_MEMORY && p->start == start)
+			return true;
+	return false;
+}
+
+static int plan_private(struct planner *pl)
+{
+	struct rec_vma *v = &pl->vma;
+
+	if (v->flags & (VMA_DONTFORK | VMA_WIPEONFORK)) {
+		struct text why = TEXT(pl->list->why);
+
+		if (has_piece(pl, v->start) || v->start == (uint64_t)preload.fork_page)
+			return 0;
+		text_put(&why, "area %lx is not inherited by fork and was not seen in time",
+			 (unsigned long)v->start);
+		return -ENOTSUP;
+	}
+	if (pl->whole) {
+		add_memory(pl, v->start, v->end, true);
+		return 0;
+	}
+	return page_scan(&pl->scan, v->start, v->end, on_pages, pl);
+}
+
+static int plan_area(struct planner *pl, const struct map_line *m)
+{
+	const char *what = "";
+	enum area a = area_kind(m, &what);
+	int r = 0;
+
+	if (a == AREA_SKIP)
+		return 0;
+	vma_begin(pl, m, smaps_flags(&pl->smaps, pl->smaps_end, m->start));
+	if (a == AREA_FILE || a == AREA_SHARED)
+		look_at_file(pl);
+	else if (a == AREA_GONE)
+		pl->whole = true;
+	if (a == AREA_OBJECT || (a == AREA_SHARED && m->prot & PROT_WRITE)) {
+		pl->vma.object = find_object(pl, &pl->vma);
+		pl->vma.flags |= VMA_OBJECT;
+	}
+	rec_put(&pl->list->vma, REC_VMA, REC_REQUIRED, &pl->vma, sizeof(pl->vma), pl->path,
+		str_len(pl->path) + 1);
+	if (a == AREA_ANON || a == AREA_FILE || a == AREA_GONE)
+		r = plan_private(pl);
+	add_text(pl, m->end);
+	return r;
+}
+
+static void find_code(struct planner *pl)
+{
+	const char *p = pl->memory->maps, *end = p + pl->memory->maps_len;
+	struct map_line m;
+
+	while (maps_next(&p, end, &m) > 0) {
+		struct code_file c = {m.dev, m.ino};
+
+		if (m.ino && m.prot & PROT_EXEC && !is_code(pl, m.dev, m.ino))
+			blob_put(&pl->code, &c, sizeof(c));
+	}
+}
+
+/* smaps of the snapshot, unless those of the program had to be read. */
+static int find_smaps(struct planner *pl)
+{
+	struct memory *m = pl->memory;
+	struct blob b = {0};
+	ssize_t n;
+	int fd;
+
+	if (!m->smaps) {
+		fd = sys_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0);
+		if (fd < 0)
+			return fd;
+		do {
+			char *to = blob_grow(&b, 64 << 10);
+
+			n = to ? io_read(fd, to, 64 << 10) : -ENOMEM;
+			if (n >= 0)
+				b.len -= (64 << 10) - n;
+		} while (n == 64 << 10);
+		sys_close(fd);
+		if (n < 0)
+			return n;
+		blob_put(&b, "", 1);
+		m->smaps = (char *)b.data;
+		m->smaps_len = b.len - 1;
+	}
+	pl->smaps = m->smaps;
+	pl->smaps_end = m->smaps + m->smaps_len;
+	return 0;
+}
+
+static void plan_pieces(struct planner *pl)
+{
+	for (struct save_piece *p = pl->save->pieces; p; p = p->next)
+		extent_add(pl->list, p->stream, p->start, p->len,
+			   (struct extent_src){(uint64_t)p->data, 0, 0});
+}
+
+int memory_plan(struct memory *m, struct save *s, struct extent_list *l)
+{
+	struct planner pl = {.memory = m, .save = s, .list = l};
+	const char *p = m->maps, *end = m->maps + m->maps_len;
+	struct text why = TEXT(l->why);
+	struct map_line line;
+	int r = find_smaps(&pl);
+
+	if (r == 0)
+		r = page_scan_open(&pl.scan);
+	if (r < 0) {
+		text_put(&why, "the snapshot can't look at itself: %s", errno_name(r));
+		return r;
+	}
+	find_code(&pl);
+	while (r == 0 && maps_next(&p, end, &line) > 0)
+		r = plan_area(&pl, &line);
+	plan_pieces(&pl);
+	sys_close(pl.scan.fd);
+	if (r == 0)
+		r = l->ext.err ? l->ext.err : l->src.err ? l->src.err : l->vma.err;
+	if (r < 0 && !why.buf[0])
+		text_put(&why, "areas can't be listed: %s", errno_name(r));
+	return r;
+}

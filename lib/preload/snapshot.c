@@ -1,0 +1,73 @@
+/*
+ * The snapshot: a forked copy of the frozen process that writes the image while the program runs on.
+ *
+ * It must be no child of the program, so that no wait() of the program's sees it. So it is forked by an
+ * intermediate (CLONE_VM, its own descriptor table, exit signal 0) which ends at once; the leader
+ * waits for it with __WALL. The intermediate closes the program's descriptors before it forks:
+ * a pipe end held by the snapshot would delay an end of file. Where there is no memory for a copy, the
+ * intermediate writes the image itself, the program still frozen.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include "preload.h"
+#include "writer.h"
+#include "frozen.h"
+
+struct start {
+	struct snapshot *sn;
+	int err;       /* of the fork, -errno */
+	bool in_pause;
+	int keep_fd;   /* the connection */
+};
+
+/* Close every descriptor but ours, in the intermediate's own table. */
+static void close_others(int keep)
+{
+	if (keep > 0)
+		sys_call3(__NR_close_range, 0, keep - 1, 0);
+	sys_call3(__NR_close_range, keep + 1, ~0u, 0);
+}
+
+static int intermediate(void *arg)
+{
+	struct start *st = arg;
+	long pid = -ENOMEM;
+
+	close_others(st->keep_fd);
+	if (sys_getpid() != 1 && st->sn->ps->rec.pid != 1)
+		pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
+	if (pid == 0) {
+		sys_call0(__NR_setsid);
+		writer_run(st->sn);
+		sys_exit_group(0);
+	}
+	if (pid < 0) {
+		st->in_pause = true;
+		writer_run(st->sn);
+	}
+	return 0;
+}
+
+int snapshot_start(struct snapshot *sn, bool *in_pause)
+{
+	struct start st = {.sn = sn, .keep_fd = sn->save->conn};
+	void *top = preload.snapshot_stack + preload.snapshot_stack_len;
+	bool subreaper = sn->ps->rec.child_subreaper;
+	int status;
+	long pid;
+
+	if (subreaper)
+		sys_prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	pid = clone_on_stack(CLONE_VM | CLONE_VFORK, top, intermediate, &st);
+	if (pid > 0)
+		while (sys_call4(__NR_wait4, pid, &status, __WALL, NULL) == -EINTR)
+			;
+	if (subreaper)
+		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	*in_pause = st.in_pause;
+	return pid < 0 ? (int)pid : 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * Ways into the restorer and out of it, on x86-64.
+ */
+	.text
+
+/* restorer_entry(plan: rdi, stack top: rsi): never returns */
+	.globl	restorer_entry
+	.hidden	restorer_entry
+restorer_entry:
+	mov	%rsi, %rsp
+	and	$-16, %rsp
+	xor	%ebp, %ebp
+	call	restorer_main
+	hlt
+
+/* void context_resume(const struct context *c: rdi): context_save() returns 1 there */
+	.globl	context_resume
+	.hidden	context_resume
+context_resume:
+	mov	0(%rdi), %rbx
+	mov	8(%rdi), %rbp
+	mov	16(%rdi), %r12
+	mov	24(%rdi), %r13
+	mov	32(%rdi), %r14
+	mov	40(%rdi), %r15
+	mov	48(%rdi), %rsp
+	mov	$1, %eax
+	jmp	*56(%rdi)
+
+/*
+ * long thread_start(struct clone_args *args: rdi, size: rsi, const struct context *c: rdx)
+ * clone3(2); the new thread resumes c at once, on the stack that c names.
+ */
+	.globl	thread_start
+	.hidden	thread_start
+thread_start:
+	mov	%rdx, %r8
+	mov	$435, %eax		/* __NR_clone3 */
+	syscall
+	test	%rax, %rax
+	jnz	1f
+	mov	%r8, %rdi
+	jmp	context_resume
+1:	ret
+
+/* long task_start(flags: rdi, stack_top: rsi, fn: rdx, arg: rcx): exits with what fn returns */
+	.globl	task_start
+	.hidden	task_start
+task_start:
+	and	$-16, %rsi
+	sub	$16, %rsi
+	mov	%rdx, 0(%rsi)
+	mov	%rcx, 8(%rsi)
+	xor	%edx, %edx
+	xor	%r10d, %r10d
+	xor	%r8d, %r8d
+	mov	$56, %eax		/* __NR_clone */
+	syscall
+	test	%rax, %rax
+	jnz	1f
+	xor	%ebp, %ebp
+	pop	%rax
+	pop	%rdi
+	call	*%rax
+	mov	%eax, %edi
+	mov	$60, %eax		/* __NR_exit */
+	syscall
+	hlt
+1:	ret
+
+	.section .note.GNU-stack,"",@progbits

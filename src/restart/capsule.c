@@ -1,0 +1,188 @@
+/*
+ * The capsule: pid, mount and time namespaces in which the program finds the ids and clocks it had; a
+ * user namespace around them when we have no right to make them ourselves.
+ *
+ *   ckpt_restart (outside)
+ *     └─ init of the capsule: reaps; ends when all else in it has ended
+ *          └─ stand-ins (family.c)
+ *               └─ the program
+ *
+ * When ckpt_restart is killed the capsule's init is too, and with it everything inside.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "die.h"
+#include "restart.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static void file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die("cannot write %s:", path);
+	close(fd);
+}
+
+/* Map this user and group to themselves; nothing else exists inside. */
+static void userns_map(uid_t uid, gid_t gid)
+{
+	char map[64];
+
+	file_write("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	file_write("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	file_write("/proc/self/gid_map", map);
+}
+
+static void namespaces_enter(struct restart *r)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int flags = CLONE_NEWPID | CLONE_NEWTIME;
+
+	if (r->opt.no_capsule)
+		flags = CLONE_NEWTIME;
+	if (unshare(flags) == 0)
+		return;
+	if (errno == EINVAL)
+		die("this kernel has no time namespaces (Linux 5.6 has)");
+	if (errno != EPERM || r->opt.no_capsule)
+		die("cannot make namespaces:");
+	if (unshare(flags | CLONE_NEWUSER) < 0)
+		die("user namespaces are refused here (%s); as root, or with kernel.unprivileged_userns_clone=1 "
+		    "and user.max_user_namespaces > 0, ckpt_restart works", strerror(errno));
+	r->in_userns = true;
+	userns_map(uid, gid);
+}
+
+/* ---- clocks ---- */
+
+static int64_t clock_ns(clockid_t c)
+{
+	struct timespec t;
+
+	clock_gettime(c, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+/* Offset that this process already has on a clock, from /proc/self/timens_offsets. */
+static int64_t offset_now(const char *name)
+{
+	FILE *f = fopen("/proc/self/timens_offsets", "re");
+	long long sec, nsec, found = 0;
+	char key[32];
+
+	while (f && fscanf(f, "%31s %lld %lld", key, &sec, &nsec) == 3)
+		if (!strcmp(key, name))
+			found = sec * 1000000000 + nsec;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void clock_line(char *buf, size_t n, const char *name, int64_t offset)
+{
+	int64_t sec = offset / 1000000000, nsec = offset % 1000000000;
+
+	if (nsec < 0) {
+		nsec += 1000000000;
+		sec--;
+	}
+	snprintf(buf, n, "%s %lld %lld\n", name, (long long)sec, (long long)nsec);
+}
+
+/* Clocks inside go on where they stood at the checkpoint. */
+static void clocks_set(const struct rec_process *p)
+{
+	char mono[64], boot[64], both[128];
+
+	clock_line(mono, sizeof(mono), "monotonic",
+		   offset_now("monotonic") + (int64_t)p->monotonic_ns - clock_ns(CLOCK_MONOTONIC));
+	clock_line(boot, sizeof(boot), "boottime",
+		   offset_now("boottime") + (int64_t)p->boottime_ns - clock_ns(CLOCK_BOOTTIME));
+	snprintf(both, sizeof(both), "%s%s", mono, boot);
+	file_write("/proc/self/timens_offsets", both);
+}
+
+/* ---- inside ---- */
+
+/* A /proc that shows the capsule's pids: the program, and the next checkpoint, need it. */
+static void proc_mount(void)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		die("cannot make a mount namespace:");
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		die("cannot make mounts private:");
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		die("cannot mount /proc in the capsule (is it masked in this container?):");
+}
+
+/* New pids go on from where they were. Not vital. */
+static void last_pid_set(uint32_t last)
+{
+	FILE *f = last ? fopen("/proc/sys/kernel/ns_last_pid", "we") : NULL;
+
+	if (!f)
+		return;
+	fprintf(f, "%u", last);
+	fclose(f);
+}
+
+static void init_main(struct restart *r, int events)
+{
+	struct family f = {.events = events};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	proc_mount();
+	last_pid_set(r->process.last_pid);
+	family_make(r, &f);
+	plan_and_jump(r);
+}
+
+static void in_place_main(struct restart *r, int events)
+{
+	struct family f = {.events = events};
+
+	family_make(r, &f);
+	plan_and_jump(r);
+}
+
+int capsule_run(struct restart *r)
+{
+	int sv[2];
+	pid_t init;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		die("cannot make a socket:");
+	namespaces_enter(r);
+	clocks_set(&r->process);
+	init = fork();
+	if (init < 0)
+		die("cannot fork:");
+	if (init == 0) {
+		close(sv[0]);
+		if (r->opt.no_capsule)
+			in_place_main(r, sv[1]);
+		else
+			init_main(r, sv[1]);
+	}
+	close(sv[1]);
+	return supervise(r, sv[0], init);
+}

@@ -1,0 +1,217 @@
+/*
+ * Which image to restart. A file is that image. For a link to a generation, or a directory, it is the
+ * newest complete one: when that is damaged, the one before it, and the user is told.
+ *
+ * An image can make us run anything as its owner, so one that others own or may write is refused.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "die.h"
+#include "restart.h"
+
+/* ---- verification ---- */
+
+struct verifier {
+	const struct image *img;
+	uint64_t next; /* chunk to be checked next; relaxed */
+	int err;
+};
+
+static void *verify_some(void *arg)
+{
+	struct verifier *v = arg;
+	void *buf = malloc(IMAGE_CHUNK_MAX);
+	uint64_t i;
+
+	if (!buf)
+		v->err = -ENOMEM;
+	while (!__atomic_load_n(&v->err, __ATOMIC_RELAXED) &&
+	       (i = __atomic_fetch_add(&v->next, 1, __ATOMIC_RELAXED)) < v->img->nchunks) {
+		int r = image_verify_chunk(v->img->fd, &v->img->chunks[i], buf);
+
+		if (r < 0)
+			__atomic_store_n(&v->err, r, __ATOMIC_RELAXED);
+	}
+	free(buf);
+	return NULL;
+}
+
+int image_verify_all(struct image *img, struct text *why)
+{
+	struct verifier v = {.img = img};
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_t t[8];
+	int started = 0;
+
+	for (; started < 8 && started < n - 1 && (uint64_t)started * 8 < img->nchunks; started++)
+		if (pthread_create(&t[started], NULL, verify_some, &v))
+			break;
+	verify_some(&v);
+	for (int i = 0; i < started; i++)
+		pthread_join(t[i], NULL);
+	if (v.err)
+		text_put(why, "damaged: %s", v.err == -EBADMSG ? "a checksum does not match" : strerror(-v.err));
+	return v.err;
+}
+
+/* ---- one file ---- */
+
+/* Open and verify. 0, or -errno with why filled. */
+static int image_try(struct restart *r, const char *path, struct text *why)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		text_put(why, "%s", strerror(errno));
+		return -errno;
+	}
+	err = -EPERM;
+	if (!S_ISREG(st.st_mode))
+		text_put(why, "not a regular file");
+	else if (st.st_uid != geteuid())
+		text_put(why, "owned by another user (%u)", st.st_uid);
+	else if (st.st_mode & (S_IWGRP | S_IWOTH))
+		text_put(why, "writable by others (mode %u%u%u): chmod go-w first",
+			 st.st_mode >> 6 & 7, st.st_mode >> 3 & 7, st.st_mode & 7);
+	else
+		err = image_open(&r->image, fd, why);
+	if (err == 0) {
+		err = image_verify_all(&r->image, why);
+		if (err == 0) {
+			r->image_fd = fd;
+			return 0;
+		}
+		image_close(&r->image);
+	}
+	close(fd);
+	return err;
+}
+
+/* ---- generations ---- */
+
+struct candidate {
+	char name[256];
+	struct timespec mtime;
+};
+
+struct candidates {
+	struct candidate *c;
+	size_t n;
+};
+
+/* "stem.00012.ckpt": length of "stem", 0 when the name is not of that form. */
+static size_t name_stem(const char *name)
+{
+	size_t n = strlen(name), d;
+
+	if (n < 7 || strcmp(name + n - 5, ".ckpt"))
+		return 0;
+	for (d = n - 5; d > 0 && name[d - 1] >= '0' && name[d - 1] <= '9'; d--)
+		;
+	return d < n - 5 && d > 1 && name[d - 1] == '.' ? d - 1 : 0;
+}
+
+static int newer_first(const void *pa, const void *pb)
+{
+	const struct candidate *a = pa, *b = pb;
+
+	if (a->mtime.tv_sec != b->mtime.tv_sec)
+		return a->mtime.tv_sec < b->mtime.tv_sec ? 1 : -1;
+	if (a->mtime.tv_nsec != b->mtime.tv_nsec)
+		return a->mtime.tv_nsec < b->mtime.tv_nsec ? 1 : -1;
+	return strcmp(b->name, a->name);
+}
+
+/* Generations in dir, newest first; of one job when stem is given. */
+static struct candidates candidates_find(const char *dir, const char *stem, size_t stem_len)
+{
+	struct candidates l = {0};
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		die("cannot open directory %s:", dir);
+	while ((e = readdir(d))) {
+		size_t n = name_stem(e->d_name);
+		struct stat st;
+
+		if (!n || (stem && (n != stem_len || memcmp(e->d_name, stem, n))))
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		l.c = realloc(l.c, (l.n + 1) * sizeof(*l.c));
+		if (!l.c)
+			die("out of memory");
+		str_copy(l.c[l.n].name, e->d_name, sizeof(l.c[l.n].name));
+		l.c[l.n++].mtime = st.st_mtim;
+	}
+	closedir(d);
+	if (l.n)
+		qsort(l.c, l.n, sizeof(*l.c), newer_first);
+	return l;
+}
+
+static void choose_newest(struct restart *r, const char *dir, const char *stem, size_t stem_len)
+{
+	struct candidates l = candidates_find(dir, stem, stem_len);
+
+	if (!l.n)
+		die("no image in %s", dir);
+	for (size_t i = 0; i < l.n; i++) {
+		char buf[512];
+		struct text why = TEXT(buf);
+
+		if (snprintf(r->path, sizeof(r->path), "%s/%s", dir, l.c[i].name) >= (int)sizeof(r->path))
+			die("path too long: %s/%s", dir, l.c[i].name);
+		if (image_try(r, r->path, &why) == 0) {
+			free(l.c);
+			return;
+		}
+		warn("%s: %s%s", r->path, buf, i + 1 < l.n ? "; trying the image before it" : "");
+	}
+	die("no usable image in %s", dir);
+}
+
+/* dir and stem of a link "dir/stem.ckpt" to "stem.NNNNN.ckpt" beside it. */
+static bool choose_by_link(struct restart *r, const char *path)
+{
+	char target[CKPT_PATH_MAX], dir[CKPT_PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	const char *slash = strrchr(path, '/');
+
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	if (strchr(target, '/') || !name_stem(target))
+		return false;
+	str_copy(dir, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 2);
+	choose_newest(r, dir[0] ? dir : "/", target, name_stem(target));
+	return true;
+}
+
+void image_choose(struct restart *r)
+{
+	const char *path = r->opt.path;
+	char buf[512];
+	struct text why = TEXT(buf);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		choose_newest(r, path, NULL, 0);
+		return;
+	}
+	if (choose_by_link(r, path))
+		return;
+	if (image_try(r, path, &why) < 0)
+		die("%s: %s", path, buf);
+	str_copy(r->path, path, sizeof(r->path));
+}

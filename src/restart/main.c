@@ -1,0 +1,85 @@
+/* ckpt_restart: goes on with a program from its image. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "connect.h"
+#include "die.h"
+#include "restart.h"
+#include "runtime.h"
+
+static void usage(FILE *f)
+{
+	fprintf(f, "usage: ckpt_restart [--no-capsule] [--files=force] IMAGE|DIRECTORY|LINK\n");
+}
+
+static void options_read(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"no-capsule", no_argument, NULL, 'n'},
+		{"files", required_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			o->no_capsule = true;
+			break;
+		case 'f':
+			if (strcmp(optarg, "force"))
+				die_status(STATUS_USAGE, "--files=%s: only force is known", optarg);
+			o->force_files = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		case 'V':
+			printf("ckpt_restart %s\n", VERSION);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(STATUS_USAGE);
+		}
+	}
+	if (optind + 1 != argc) {
+		usage(stderr);
+		exit(STATUS_USAGE);
+	}
+	o->path = argv[optind];
+}
+
+/* On a terminal of ours that we may use now, the program gets it. */
+static bool terminal_is_ours(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (isatty(fd))
+			return tcgetpgrp(fd) == getpgrp();
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	static struct restart r;
+	int fd;
+
+	die_init("ckpt_restart", STATUS_OWN);
+	options_read(argc, argv, &r.opt);
+	if (r.opt.no_capsule && geteuid() != 0)
+		die("--no-capsule is for root: only root may choose process ids outside of a capsule");
+	image_choose(&r);
+	state_read(&r);
+	runtime_socket_path(r.socket);
+	fd = coordinator_connect(true);
+	if (fd >= 0)
+		close(fd);
+	r.on_terminal = terminal_is_ours();
+	return capsule_run(&r);
+}

@@ -1,0 +1,481 @@
+/*
+ * Memory: what is to be mapped where, from which file, and which bytes the image must give. The plan and
+ * the restorer lie together in one region that neither this process nor the program uses; once
+ * everything of ours is checked and open, control goes there and does not come back.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "descriptors.h"
+#include "die.h"
+#include "region.h"
+#include "restart.h"
+
+enum {
+	STACK_SIZE = 256 << 10,
+	LOADER_STACK = 64 << 10,
+	LOADERS_MAX = 8,
+};
+
+/* What is known while the plan is made. */
+struct planner {
+	struct restart *r;
+	struct plugin_ctx *descriptors;
+	struct restore_plan plan;
+	struct rec_vma *vma; /* as recorded, one for each plan.vmas; guards are not among them */
+	char **path;
+	bool *need_text; /* the file is not what it was: its bytes come from the image */
+	struct special {
+		uint64_t start, len;
+	} old_special[8], own_special[8];
+	uint32_t nold, nown;
+};
+
+static void *alloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+int fd_raise(struct restart *r, int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, r->log_fd + 1);
+
+	if (high < 0)
+		die("cannot have another descriptor:");
+	close(fd);
+	return high;
+}
+
+/* ---- areas ---- */
+
+/* A file is what it was when it was mapped. */
+static bool file_same(const struct rec_vma *v, const struct stat *st)
+{
+	return st->st_dev == v->dev && st->st_ino == v->ino && (uint64_t)st->st_size == v->file_size &&
+	       st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec == v->file_mtime_ns;
+}
+
+/* A descriptor of the file, shared with the area before when that maps the same file. */
+static int file_open(struct planner *pl, uint32_t i, int flags)
+{
+	struct stat st;
+	int fd;
+
+	if (i > 0 && pl->plan.vmas[i - 1].fd >= 0 && pl->vma[i - 1].ino == pl->vma[i].ino &&
+	    pl->vma[i - 1].dev == pl->vma[i].dev && !((pl->vma[i - 1].flags ^ pl->vma[i].flags) & VMA_SHARED))
+		return pl->plan.vmas[i - 1].fd;
+	fd = open(pl->path[i], flags | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (flags == O_RDONLY && (fstat(fd, &st) < 0 || !file_same(&pl->vma[i], &st))) {
+		close(fd);
+		errno = ESTALE;
+		return -1;
+	}
+	return fd_raise(pl->r, fd);
+}
+
+static void plan_file(struct planner *pl, uint32_t i)
+{
+	struct plan_vma *p = &pl->plan.vmas[i];
+	const struct rec_vma *v = &pl->vma[i];
+
+	if (v->flags & VMA_DELETED && !(v->flags & VMA_SHARED))
+		return;
+	p->fd = file_open(pl, i, O_RDONLY);
+	if (p->fd >= 0)
+		return;
+	if (v->flags & VMA_HAS_TEXT)
+		pl->need_text[i] = true;
+	else if (v->prot & PROT_READ || v->flags & VMA_SHARED)
+		die("%s, which the program has mapped, %s", pl->path[i],
+		    errno == ESTALE ? "has changed since the checkpoint" : strerror(errno));
+}
+
+static void plan_area(struct planner *pl, uint32_t i)
+{
+	struct plan_vma *p = &pl->plan.vmas[i];
+	const struct rec_vma *v = &pl->vma[i];
+
+	*p = (struct plan_vma){v->start, v->end, v->offset, v->prot, v->flags, -1, 0};
+	if (v->flags & VMA_OBJECT) {
+		p->fd = object_fd(pl->descriptors, v->object);
+		if (p->fd < 0)
+			exit(STATUS_OWN);
+	} else if (v->flags & VMA_FILE) {
+		plan_file(pl, i);
+	}
+}
+
+static bool area_plausible(const struct rec_vma *v, uint64_t above)
+{
+	return v->start < v->end && v->start >= above && v->end <= TASK_END &&
+	       v->start % CKPT_PAGE == 0 && v->end % CKPT_PAGE == 0;
+}
+
+static void special_add(struct special *list, uint32_t *n, uint64_t start, uint64_t end)
+{
+	if (*n == 8)
+		die("too many vdso areas");
+	list[(*n)++] = (struct special){start, end - start};
+}
+
+/* Sort the records of areas: those to be mapped, guards, and the kernel's own. */
+static void areas_read(struct planner *pl)
+{
+	struct rec_iter it = rec_iter(pl->r->records, pl->r->records_len);
+	uint64_t above = 0;
+	const struct rec *rec;
+	uint32_t n = 0;
+
+	while (rec_next_type(&it, REC_VMA))
+		n++;
+	pl->vma = alloc(n, sizeof(*pl->vma));
+	pl->path = alloc(n, sizeof(*pl->path));
+	pl->need_text = alloc(n, sizeof(*pl->need_text));
+	pl->plan.vmas = alloc(n, sizeof(*pl->plan.vmas));
+	pl->plan.guards = alloc(n, sizeof(*pl->plan.guards));
+	it = rec_iter(pl->r->records, pl->r->records_len);
+	while ((rec = rec_next_type(&it, REC_VMA))) {
+		struct rec_vma v;
+
+		rec_get(rec, &v, sizeof(v));
+		if (!area_plausible(&v, v.flags & VMA_GUARD ? 0 : above))
+			die("%s: damaged: area %lx-%lx", pl->r->path, (long)v.start, (long)v.end);
+		if (v.flags & VMA_GUARD) {
+			pl->plan.guards[pl->plan.nguards++] = (struct plan_range){v.start, v.end};
+			continue;
+		}
+		above = v.end;
+		if (v.flags & (VMA_VDSO | VMA_VVAR)) {
+			special_add(pl->old_special, &pl->nold, v.start, v.end);
+			continue;
+		}
+		pl->vma[pl->plan.nvmas] = v;
+		pl->path[pl->plan.nvmas++] = (char *)rec_extra(rec, sizeof(v), NULL);
+	}
+}
+
+/* ---- vdso ---- */
+
+static uint64_t own_vdso_hash;
+
+static void own_areas_read(struct planner *pl, struct region *g)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[CKPT_PATH_MAX + 128];
+
+	if (!f)
+		die("cannot read /proc/self/maps:");
+	while (fgets(line, sizeof(line), f)) {
+		uint64_t start, end;
+
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+			continue;
+		region_avoid(g, start, end);
+		if (strstr(line, "[vdso]"))
+			own_vdso_hash = image_checksum((void *)start, end - start);
+		if (strstr(line, "[vdso]") || strstr(line, "[vvar"))
+			special_add(pl->own_special, &pl->nown, start, end);
+	}
+	fclose(f);
+}
+
+/* The same kernel's areas go where they were, one by one. */
+static void plan_special(struct planner *pl)
+{
+	bool same = pl->nold == pl->nown && own_vdso_hash == pl->r->process.vdso_hash;
+
+	for (uint32_t i = 0; i < pl->nold && same; i++)
+		same = pl->old_special[i].len == pl->own_special[i].len;
+	if (!same)
+		die("%s: made under another kernel (%s), whose vdso differs from this one's: not supported yet",
+		    pl->r->path, pl->r->job.kernel);
+	for (uint32_t i = 0; i < pl->nown; i++) {
+		pl->plan.special[i].from = pl->own_special[i].start;
+		pl->plan.special[i].len = pl->own_special[i].len;
+		pl->plan.special[i].to = pl->old_special[i].start;
+	}
+	pl->plan.nspecial = pl->nown;
+}
+
+/* ---- contents ---- */
+
+/* True when [start, start + len) lies in an area that needs its text. */
+static bool text_needed(const struct planner *pl, uint64_t start)
+{
+	uint32_t lo = 0, hi = pl->plan.nvmas;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (pl->vma[mid].end <= start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < pl->plan.nvmas && pl->vma[lo].start <= start && pl->need_text[lo];
+}
+
+/* Every byte must go into an area: the restorer writes where it is told. */
+static bool inside_areas(const struct planner *pl, uint64_t start, uint64_t len)
+{
+	uint64_t end = start + len;
+
+	if (end < start)
+		return false;
+	for (uint32_t i = 0; i < pl->plan.nvmas && start < end; i++)
+		if (pl->vma[i].start <= start && start < pl->vma[i].end &&
+		    !(pl->vma[i].flags & VMA_SHARED))
+			start = pl->vma[i].end;
+	return start >= end;
+}
+
+static int by_chunk(const void *a, const void *b)
+{
+	const struct image_extent *x = a, *y = b;
+
+	return x->chunk < y->chunk ? -1 : x->chunk > y->chunk;
+}
+
+static void plan_contents(struct planner *pl)
+{
+	struct image_extent *out = alloc(pl->r->nextents, sizeof(*out));
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < pl->r->nextents; i++) {
+		const struct image_extent *e = &pl->r->extents[i];
+
+		if (e->stream == STREAM_FILE_TEXT ? !text_needed(pl, e->start) : e->stream != STREAM_MEMORY)
+			continue;
+		if (!inside_areas(pl, e->start, e->len))
+			die("%s: damaged: contents outside of memory at %lx", pl->r->path, (long)e->start);
+		out[n++] = *e;
+	}
+	qsort(out, n, sizeof(*out), by_chunk);
+	pl->plan.extents = out;
+	pl->plan.nextents = n;
+	pl->plan.chunks = pl->r->image.chunks;
+	pl->plan.nchunks = pl->r->image.nchunks;
+}
+
+/* ---- threads ---- */
+
+static void plan_threads(struct planner *pl)
+{
+	struct rec_iter it = rec_iter(pl->r->records, pl->r->records_len);
+	const struct rec *rec;
+
+	pl->plan.threads = alloc(pl->r->process.nthreads, sizeof(*pl->plan.threads));
+	while ((rec = rec_next_type(&it, REC_THREAD)) && pl->plan.nthreads < pl->r->process.nthreads) {
+		struct rec_thread t;
+
+		rec_get(rec, &t, sizeof(t));
+		pl->plan.threads[pl->plan.nthreads++] =
+			(struct plan_thread){t.tid, t.flags, t.fs_base, t.gs_base, t.context};
+	}
+	if (pl->plan.nthreads != pl->r->process.nthreads)
+		die("%s: damaged: threads are missing", pl->r->path);
+}
+
+/* Sealed memory is sealed again when its areas are mapped: a seal may forbid mapping it for writing. */
+static void plan_seals(struct planner *pl)
+{
+	struct rec_iter it = rec_iter(pl->r->records, pl->r->records_len);
+	const struct rec *rec;
+	struct rec_object o;
+	uint32_t n = 0;
+
+	while ((rec = rec_next_type(&it, REC_OBJECT)))
+		n++;
+	pl->plan.seals = alloc(n, sizeof(*pl->plan.seals));
+	it = rec_iter(pl->r->records, pl->r->records_len);
+	while ((rec = rec_next_type(&it, REC_OBJECT))) {
+		rec_get(rec, &o, sizeof(o));
+		if (o.kind == OBJECT_MEMFD && o.seals)
+			pl->plan.seals[pl->plan.nseals++] =
+				(struct plan_seal){object_fd(pl->descriptors, o.id), o.seals};
+	}
+}
+
+/* ---- the process ---- */
+
+static void plan_process(struct planner *pl)
+{
+	struct restart *r = pl->r;
+	size_t len;
+	int fd;
+
+	pl->plan.image_fd = fd_raise(r, r->image_fd);
+	pl->plan.log_fd = r->log_fd;
+	pl->plan.pid = r->process.pid;
+	pl->plan.mm = r->process.mm;
+	pl->plan.main_exited = r->process.main_exited;
+	pl->plan.drop_caps = r->in_userns;
+	pl->plan.control = r->process.control;
+	pl->plan.task_size = TASK_END;
+	pl->plan.auxv = (uint8_t *)state_string(r, STRING_AUXV, &len);
+	pl->plan.auxv_len = len;
+	str_copy(pl->plan.socket, r->socket, sizeof(pl->plan.socket));
+	fd = open(state_string(r, STRING_EXE, NULL), O_RDONLY | O_CLOEXEC);
+	pl->plan.exe_fd = fd < 0 ? -1 : fd_raise(r, fd);
+}
+
+/* A directory that is gone is made anew and removed again, where that can be done. */
+static void cwd_restore(struct restart *r)
+{
+	char path[CKPT_PATH_MAX];
+	const char *cwd = state_string(r, STRING_CWD, NULL);
+	size_t n = strlen(cwd);
+	const char *gone = " (deleted)";
+
+	if (!cwd[0] || chdir(cwd) == 0)
+		return;
+	if (n < 10 || n >= sizeof(path) || strcmp(cwd + n - 10, gone))
+		die("cannot enter the program's directory %s:", cwd);
+	str_copy(path, cwd, n - 10 + 1);
+	if (mkdir(path, 0700) < 0 || chdir(path) < 0 || rmdir(path) < 0)
+		die("cannot make the program's deleted directory %s again:", path);
+}
+
+static int count_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return n < LOADERS_MAX ? n : LOADERS_MAX;
+}
+
+/* ---- the jump ---- */
+
+/* Stop what libc has registered with the kernel for this thread. */
+static void leave_libc(void)
+{
+	unsigned int len = __rseq_size <= 32 ? 32 : __rseq_size;
+
+	if (__rseq_size)
+		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, len, 1, RSEQ_SIG);
+	syscall(SYS_set_robust_list, NULL, sizeof(void *) * 3);
+	syscall(SYS_set_tid_address, NULL);
+}
+
+static struct restore_plan *plan_place(struct planner *pl, struct region *g)
+{
+	struct restore_plan *p = &pl->plan, *out;
+	size_t special = 0, work;
+
+	for (uint32_t i = 0; i < p->nspecial; i++)
+		special += p->special[i].len;
+	p->nworkers = count_cpus();
+	work = ALIGN_UP(image_dctx_size() + 2 * IMAGE_CHUNK_MAX + LOADER_STACK, CKPT_PAGE);
+	p->work_size = work;
+	region_reserve(g, sizeof(*p) + p->nvmas * sizeof(*p->vmas) + p->nguards * sizeof(*p->guards) +
+				  p->nthreads * sizeof(*p->threads) + p->nextents * sizeof(*p->extents) +
+				  p->nchunks * sizeof(*p->chunks) + p->nseals * sizeof(*p->seals) +
+				  p->auxv_len + special + p->nworkers * work + STACK_SIZE + 64 * CKPT_PAGE);
+	p->region_start = g->start;
+	p->region_len = g->len;
+	p->vmas = region_put(g, p->vmas, p->nvmas * sizeof(*p->vmas));
+	p->guards = region_put(g, p->guards, p->nguards * sizeof(*p->guards));
+	p->threads = region_put(g, p->threads, p->nthreads * sizeof(*p->threads));
+	p->extents = region_put(g, p->extents, p->nextents * sizeof(*p->extents));
+	p->chunks = region_put(g, p->chunks, p->nchunks * sizeof(*p->chunks));
+	p->seals = region_put(g, p->seals, p->nseals * sizeof(*p->seals));
+	p->auxv = region_put(g, p->auxv, p->auxv_len);
+	p->tls = (uint64_t)region_put(g, NULL, 256);
+	p->staging = (uint64_t)region_put_pages(g, special);
+	p->work = region_put_pages(g, p->nworkers * work);
+	out = region_put(g, p, sizeof(*p));
+	g->stack_top = (uint8_t *)region_put_pages(g, STACK_SIZE) + STACK_SIZE;
+	return out;
+}
+
+static void descriptors_prepare(struct planner *pl)
+{
+	struct restart *r = pl->r;
+	struct descriptors_params *params = alloc(1, sizeof(*params));
+
+	*params = (struct descriptors_params){
+		.image = &r->image,
+		.records = r->records,
+		.nrecords = r->records_len,
+		.extents = r->extents,
+		.nextents = r->nextents,
+		.base = r->log_fd,
+		.log_fd = r->log_fd,
+		.force = r->opt.force_files,
+	};
+	pl->descriptors = descriptors_open(params);
+	if (!pl->descriptors)
+		die("%s: damaged: records of descriptors", r->path);
+	if (descriptors_restore(pl->descriptors) < 0)
+		exit(STATUS_OWN);
+}
+
+/* Descriptors of ours begin above all that the program has; the first is for messages. */
+static void log_open(struct restart *r)
+{
+	int base = descriptors_base(r->records, r->records_len);
+	struct rlimit l;
+
+	if (base < 0)
+		die("%s: damaged: records of descriptors", r->path);
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+	close(base);
+	r->log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, base);
+	if (r->log_fd < 0)
+		r->log_fd = fcntl(open("/dev/null", O_WRONLY | O_CLOEXEC), F_DUPFD_CLOEXEC, base);
+	if (r->log_fd < 0)
+		die("cannot have descriptor %d:", base);
+}
+
+void plan_and_jump(struct restart *r)
+{
+	struct planner pl = {.r = r};
+	struct region g = {0};
+	struct restore_plan *plan;
+	sigset_t all;
+
+	log_open(r);
+	descriptors_prepare(&pl);
+	areas_read(&pl);
+	for (uint32_t i = 0; i < pl.plan.nvmas; i++)
+		plan_area(&pl, i);
+	plan_contents(&pl);
+	plan_threads(&pl);
+	plan_seals(&pl);
+	plan_process(&pl);
+	cwd_restore(r);
+	own_areas_read(&pl, &g);
+	plan_special(&pl);
+	for (uint32_t i = 0; i < pl.plan.nvmas; i++)
+		region_avoid(&g, pl.vma[i].start, pl.vma[i].end);
+	for (uint32_t i = 0; i < pl.nold; i++)
+		region_avoid(&g, pl.old_special[i].start, pl.old_special[i].start + pl.old_special[i].len);
+	plan = plan_place(&pl, &g);
+	if (descriptors_place(pl.descriptors) < 0)
+		exit(STATUS_OWN);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	leave_libc();
+	region_enter(&g, plan);
+}

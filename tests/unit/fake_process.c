@@ -1,0 +1,249 @@
+#include "fake_process.h"
+#include "protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static struct job_config config;
+
+/* Words of CKPT_FAKE:
+ *	hello		says hello at its start
+ *	child		has a child process
+ *	silent		does not come when it is signalled
+ *	refuse		has something that can't be checkpointed
+ *	hang-freeze	never reaches PHASE_FREEZE
+ *	die-frozen	is killed at PHASE_FREEZE
+ *	die-writer	its writer is killed with half an image
+ *	fail-write	its writer runs out of space
+ *	slow-write	takes half a second to write
+ *	ask		asks for a checkpoint itself, once, and prints the image's path
+ */
+static bool does(const char *word)
+{
+	return strstr(getenv("CKPT_FAKE"), word);
+}
+
+static void send_hello(void)
+{
+	struct msg_hello hello = {.pid = getpid(), .exe_name = "fake", .config = config};
+	int fd = msg_connect(getenv(CKPT_ENV_SOCKET));
+
+	MSG_INIT(&hello, MSG_HELLO);
+	if (fd < 0)
+		return;
+	msg_send(fd, &hello.m);
+	close(fd);
+}
+
+static void send_barrier(int fd, enum phase phase, int err)
+{
+	struct msg_barrier b = {.phase = phase, .err = err};
+
+	MSG_INIT(&b, MSG_BARRIER);
+	msg_send(fd, &b.m);
+}
+
+/* True when the coordinator lets us go on. */
+static bool await_release(int fd, enum phase phase)
+{
+	union any_msg m;
+
+	return msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RELEASE && m.release.phase == phase &&
+	       m.release.go;
+}
+
+static void send_refusal(int fd)
+{
+	struct msg_line line = {.text = "fd 7 (anon_inode:[io_uring]): io_uring can't be restored"};
+
+	MSG_INIT(&line, MSG_REFUSE);
+	msg_send(fd, &line.m);
+}
+
+static void send_thawed(int fd)
+{
+	struct msg_thawed t = {.pause_ns = 1832000, .nthreads = 1};
+
+	MSG_INIT(&t, MSG_THAWED);
+	msg_send(fd, &t.m);
+}
+
+static void send_done(int fd, int err, const char *text)
+{
+	struct msg_done d = {.err = err, .nthreads = 1, .raw_bytes = 10, .image_bytes = 5};
+
+	MSG_INIT(&d, MSG_DONE);
+	snprintf(d.text, sizeof(d.text), "%s", text);
+	msg_send(fd, &d.m);
+}
+
+static void send_progress(int fd)
+{
+	struct msg_progress p = {.done = 5, .total = 10};
+
+	MSG_INIT(&p, MSG_PROGRESS);
+	msg_send(fd, &p.m);
+}
+
+static void write_image(int fd, const struct msg_params *p)
+{
+	char part[CKPT_PATH_MAX + 8];
+	int out;
+
+	snprintf(part, sizeof(part), "%s.part", p->path);
+	out = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (out < 0 || write(out, "image", 5) != 5)
+		_exit(1);
+	if (does("die-writer"))
+		raise(SIGKILL);
+	send_progress(fd);
+	if (does("slow-write"))
+		poll(NULL, 0, 500);
+	if (does("fail-write")) {
+		send_done(fd, -ENOSPC, "/fake: No space left on device");
+		_exit(0);
+	}
+	rename(part, p->path);
+	send_done(fd, 0, "");
+	_exit(0);
+}
+
+/* From PHASE_SNAPSHOT on the writer has the connection too. */
+static void snapshot(int fd, const struct msg_params *p)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (fork() == 0)
+			write_image(fd, p);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	send_barrier(fd, PHASE_SNAPSHOT, 0);
+	await_release(fd, PHASE_SNAPSHOT);
+	if (p->flags & PARAMS_STAY_FROZEN)
+		await_release(fd, PHASE_THAW);
+}
+
+static void freeze(int fd, const struct msg_params *p)
+{
+	if (does("refuse"))
+		send_refusal(fd);
+	if (does("hang-freeze"))
+		poll(NULL, 0, -1);
+	send_barrier(fd, PHASE_FREEZE, does("refuse") ? -EOPNOTSUPP : 0);
+	if (does("die-frozen"))
+		raise(SIGKILL);
+	if (await_release(fd, PHASE_FREEZE))
+		snapshot(fd, p);
+	send_thawed(fd);
+}
+
+/* Lead a request; the connection after it, or -1. */
+static int lead(int request)
+{
+	struct msg_leader leader = {.pid = getpid(), .tid = gettid(), .request = request,
+				    .config = config};
+	int fd = msg_connect(getenv(CKPT_ENV_SOCKET));
+	union any_msg m;
+
+	MSG_INIT(&leader, MSG_LEADER);
+	if (fd < 0)
+		return -1;
+	if (!msg_send(fd, &leader.m) && msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_PARAMS &&
+	    m.params.op != OP_NONE)
+		freeze(fd, &m.params);
+	return fd;
+}
+
+static void take_signal(int signo, siginfo_t *si, void *context)
+{
+	(void)signo;
+	(void)context;
+	if (!does("silent"))
+		close(lead(si->si_value.sival_int));
+}
+
+static void ask(void)
+{
+	int fd = lead(0);
+	union any_msg m;
+
+	if (fd >= 0 && msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RESULT)
+		printf("%d %s\n", m.result.err, m.result.err ? m.result.text : m.result.image);
+	fflush(stdout);
+}
+
+static void prepare(void)
+{
+	struct sigaction sa = {.sa_sigaction = take_signal, .sa_flags = SA_SIGINFO};
+	const char *env = environ[0];
+	size_t n = 0;
+
+	for (char **e = environ; *e; e++)
+		n = *e + strlen(*e) + 1 - env;
+	if (config_from_env(&config, env, n))
+		_exit(1);
+	sigfillset(&sa.sa_mask);
+	sigaction(config.signo, &sa, NULL);
+}
+
+__attribute__((constructor)) static void be_fake(void)
+{
+	if (!getenv("CKPT_FAKE"))
+		return;
+	prepare();
+	if (does("child") && fork() == 0) {
+		signal(config.signo, SIG_IGN);
+		for (;;)
+			pause();
+	}
+	if (does("hello"))
+		send_hello();
+	close(STDIN_FILENO); /* ready */
+	if (does("ask"))
+		ask();
+	for (;;)
+		pause();
+}
+
+pid_t fake_start(const char *job, const char *dir, const char *behaviour)
+{
+	int ready[2];
+	char c;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		setenv("CKPT_JOB", job, 1);
+		setenv("CKPT_NAME", "fake", 1);
+		setenv("CKPT_DIR", dir, 1);
+		setenv("CKPT_TIMEOUT", "1", 1);
+		setenv("CKPT_FAKE", behaviour, 1);
+		dup2(ready[1], STDIN_FILENO);
+		execl("/proc/self/exe", "fake", (char *)NULL);
+		_exit(1);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1)) /* its end: closed */
+		pid = -1;
+	close(ready[0]);
+	return pid;
+}
+
+void fake_stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
