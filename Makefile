@@ -120,7 +120,7 @@ compile = @mkdir -p $(@D) && echo "  CC      $<" && $(CC) $(1) $(BASE) $(CFLAGS)
 $(B)/obj/lib/core/%.o: lib/core/%.c $(B)/config.mk
 	$(call compile,$(INC_core) $(BARE) -fPIC)
 $(B)/obj/lib/preload/%.o: lib/preload/%.c $(B)/config.mk
-	$(call compile,$(INC_preload) $(BARE) -fPIC)
+	$(call compile,$(INC_preload) $(BARE) -fPIC -ftls-model=initial-exec)
 $(B)/obj/lib/preload/%.o: lib/preload/%.S $(B)/config.mk
 	$(call compile,$(INC_preload))
 $(B)/obj/plugins/%.o: plugins/%.c $(B)/config.mk
@@ -166,11 +166,12 @@ $(B)/lib/libckpt.so: $(PRELOAD_OBJ) $(PLUGIN_OBJ) $(LIBCORE) $(PRELOAD_MAP)
 FROZEN_ALLOW := $(wildcard lib/preload/frozen.allow)
 FROZEN_SRC := $(if $(PRELOAD_SRC),$(shell grep -lF '"frozen.h"' $(PRELOAD_SRC)))
 FROZEN_OBJ := $(CORE_OBJ) $(PLUGIN_OBJ) $(call objects,$(FROZEN_SRC))
+FROZEN_ASM := $(call objects,$(filter %.S,$(PRELOAD_SRC)))
 
 frozen: $(if $(FROZEN_ALLOW),$(B)/frozen.ok)
 
-$(B)/frozen.ok: $(LIBCKPT) $(FROZEN_OBJ) $(FROZEN_ALLOW)
-	@$(NM) -P --defined-only $(FROZEN_OBJ) | awk 'NF > 1 { print $$1 }' | \
+$(B)/frozen.ok: $(FROZEN_OBJ) $(FROZEN_ASM) $(FROZEN_ALLOW)
+	@$(NM) -P --defined-only $(FROZEN_OBJ) $(FROZEN_ASM) | awk 'NF > 1 { print $$1 }' | \
 		sort -u >$(B)/frozen.own
 	@for o in $(FROZEN_OBJ); do \
 		$(NM) -u -P $$o | awk '{ print $$1 }' | grep -vxFf $(B)/frozen.own | \
