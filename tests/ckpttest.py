@@ -56,6 +56,15 @@ def install():
     return Install(prefix), top
 
 
+def all_may_read(path):
+    """May the ordinary user of the tests run what is at path?"""
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
 def processes():
     """(pid, environment) of every process whose environment can be read."""
     for name in os.listdir("/proc"):
@@ -370,15 +379,52 @@ class Ckpt:
         assert st.st_size == result["bytes"], (st.st_size, result)
         return result
 
-    def uninterrupted(self, argv, env=None, limit=LIMIT, cwd=None):
+    def uninterrupted(self, argv, env=None, limit=LIMIT, cwd=None, stdin=None):
         """Output of argv, run without us."""
-        done = subprocess.run(argv, env=self.env(env), cwd=cwd or self.work,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=limit, **self.as_user)
+        with open(stdin or os.devnull) as source:
+            done = subprocess.run(argv, env=self.env(env), cwd=cwd or self.work, stdin=source,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=limit,
+                                  **self.as_user)
         if done.returncode:
             raise Failure("%s alone: status %d: %s" % (
                 " ".join(argv), done.returncode, done.stderr.decode(errors="replace")[-2000:]))
         return done.stdout.decode()
+
+    def chain(self, argv, generations=3, env=None, by="output", expected=None, stdin=None,
+              limit=LIMIT, **launch):
+        """Run argv with checkpoints at random moments, each followed by kill -9 and a restart.
+
+        Expects the output of an uninterrupted run, byte for byte. by="time" is for a program whose
+        output comes late. stdin names a file.
+        """
+        start = time.monotonic()
+        if expected is None:
+            expected = self.uninterrupted(argv, env, stdin=stdin)
+        took = time.monotonic() - start
+        size = len(expected.encode())
+        with open(stdin or os.devnull) as source:
+            job = self.launch(argv, env=env, stdin=source, **launch)
+        for generation in range(generations):
+            # spread over the middle of the run
+            at = 0.1 + 0.7 * (generation + self.random.random()) / generations
+            if by == "output":
+                wait_for(lambda: not job.running() or os.path.getsize(job.out) >= at * size,
+                         lambda: "output: " + job.story(), limit)
+            else:
+                time.sleep(0.5 * took / generations * self.random.random() + 0.05)
+            time.sleep(self.random.random() * 0.01)
+            if not job.running():
+                raise Failure("ended before checkpoint %d: %s" % (generation, job.story()))
+            image = self.checkpoint()["image"]
+            time.sleep(self.random.random() * 0.1 * took)
+            job.kill() if self.random.random() < 0.8 else job.kill_all()
+            job = self.restart(image, job)
+            assert job.wait_program() or job.popen.returncode == 0, job.story()
+        job.wait(limit=limit)
+        if job.output() != expected:
+            raise Failure("the output differs: %s\n%s" % (
+                first_difference(job.output(), expected), job.story()))
+        return job
 
     # --- the end ---
 
@@ -438,6 +484,14 @@ class Ckpt:
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def first_difference(is_text, was_text):
+    a, b = is_text.splitlines(), was_text.splitlines()
+    for n, (x, y) in enumerate(zip(a, b), 1):
+        if x != y:
+            return "line %d is %r, should be %r" % (n, x[:200], y[:200])
+    return "%d lines, should be %d" % (len(a), len(b))
 
 
 def drain(master, out):

@@ -1,6 +1,8 @@
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -20,7 +22,6 @@ def installed():
 @pytest.fixture(scope="session")
 def programs():
     """Our test programs and scripts, where every user can read them."""
-    import tempfile
     top = tempfile.mkdtemp(prefix="ckpt-test-programs-")
     os.chmod(top, 0o755)
     tree = ckpttest.TREE
@@ -29,6 +30,31 @@ def programs():
         if os.path.isdir(os.path.join(tree, source)):
             shutil.copytree(os.path.join(tree, source), os.path.join(top, name))
     yield top
+    shutil.rmtree(top, ignore_errors=True)
+
+
+PYPI = ["veros", "greenlet", "numba"]
+
+
+@pytest.fixture(scope="session")
+def pypi():
+    """A directory with packages of PyPI for Debian's python3, kept under build/; for PYTHONPATH."""
+    where = os.path.join(ckpttest.TREE, "build", "pypi")
+    stamp = os.path.join(where, "installed")
+    if not os.path.exists(stamp):
+        shutil.rmtree(where, ignore_errors=True)
+        run = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "-q", "--target", where, *PYPI],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if run.returncode:
+            pytest.skip("pip can't install: " + run.stdout[-300:])
+        open(stamp, "w").close()
+    if os.getuid() != 0 or ckpttest.all_may_read(where):
+        yield where
+        return
+    top = tempfile.mkdtemp(prefix="ckpt-test-pypi-")
+    os.chmod(top, 0o755)
+    shutil.copytree(where, os.path.join(top, "pypi"), symlinks=True)
+    yield os.path.join(top, "pypi")
     shutil.rmtree(top, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv)
 {
-	int n = argc > 1 ? atoi(argv[1]) : 300, iterations = argc > 2 ? atoi(argv[2]) : 4000;
+	int n = argc > 1 ? atoi(argv[1]) : 300, iterations = argc > 2 ? atoi(argv[2]) : 16000;
 	size_t bytes = (size_t)n * (size_t)n * sizeof(double);
 	double *a = calloc(1, bytes), *b = calloc(1, bytes);
 	uint64_t hash = 0, tasks = 0;
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 
 		a = b;
 		b = swap;
-		if (k % 40 == 0) {
+		if (k % 80 == 0) {
 			printf("iteration %d: change %.17g, tasks %lu\n", k, change, (long)tasks);
 			fflush(stdout);
 		}

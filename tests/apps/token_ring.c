@@ -25,7 +25,7 @@ static struct place {
 	unsigned head, tail;
 } places[THREADS];
 
-static int rounds = 60;
+static int rounds = 350;
 
 static void put(struct place *p, struct message m)
 {
