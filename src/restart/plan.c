@@ -154,6 +154,7 @@ static void areas_read(struct planner *pl)
 	it = rec_iter(pl->r->records, pl->r->records_len);
 	while ((rec = rec_next_type(&it, REC_VMA))) {
 		struct rec_vma v;
+		size_t len;
 
 		rec_get(rec, &v, sizeof(v));
 		if (!area_plausible(&v, v.flags & VMA_GUARD ? 0 : above))
@@ -168,7 +169,7 @@ static void areas_read(struct planner *pl)
 			continue;
 		}
 		pl->vma[pl->plan.nvmas] = v;
-		pl->path[pl->plan.nvmas++] = (char *)rec_extra(rec, sizeof(v), NULL);
+		pl->path[pl->plan.nvmas++] = (char *)rec_extra(rec, sizeof(v), &len);
 	}
 }
 
@@ -322,7 +323,7 @@ static void plan_process(struct planner *pl)
 	size_t len;
 	int fd;
 
-	pl->plan.image_fd = fd_raise(r, r->image_fd);
+	pl->plan.image_fd = r->image_fd;
 	pl->plan.log_fd = r->log_fd;
 	pl->plan.pid = r->process.pid;
 	pl->plan.mm = r->process.mm;
@@ -440,6 +441,9 @@ static void log_open(struct restart *r)
 		l.rlim_cur = l.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &l);
 	}
+	r->image_fd = r->image.fd = fcntl(r->image_fd, F_DUPFD_CLOEXEC, base + 1);
+	if (r->image_fd < 0)
+		die("cannot have descriptor %d:", base + 1);
 	close(base);
 	r->log_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, base);
 	if (r->log_fd < 0)
