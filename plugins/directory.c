@@ -46,5 +46,4 @@ const struct plugin plugin_directory = {
 	.save = directory_save,
 	.restore = directory_restore,
 	.fill = directory_fill,
-	.lock = locks_restore_posix,
 };

@@ -66,6 +66,18 @@ static void lock_parse_range(const char *line, struct lock_state *l)
 	l->len = last - l->start + 1;
 }
 
+static struct flock flock_of(const struct lock_state *l)
+{
+	return (struct flock){.l_type = l->type, .l_start = l->start, .l_len = l->len};
+}
+
+static void lock_keep(struct plugin_ctx *c, const struct plugin_file *f, const struct lock_state *l)
+{
+	struct flock fl = flock_of(l);
+
+	plugin_keep_lock(c, f, &fl);
+}
+
 void locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	const char *line = plugin_fdinfo(c, f);
@@ -76,66 +88,56 @@ void locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 			continue;
 		lock_parse_range(line, &l);
 		plugin_put(c, f, &l, sizeof(l), NULL, 0);
+		if (l.kind == LOCK_POSIX)
+			lock_keep(c, f, &l);
 	}
 }
 
 /* ---- Restart ------------------------------------------------------------------------------------ */
 
-/* The process that has a conflicting fcntl lock, 0: not known. */
-static int lock_holder(int fd, const struct lock_state *l)
+/* Is a lock of fcntl(2) free? 0 or -errno; *holder: the process that has it, -1: an open file. */
+static int lock_test(int fd, const struct lock_state *l, int *holder)
 {
-	struct flock fl = {.l_type = l->type, .l_start = l->start, .l_len = l->len};
+	struct flock fl = flock_of(l);
+	int err = sys_fcntl(fd, F_GETLK, (long)&fl);
 
-	if (l->kind != LOCK_POSIX || sys_fcntl(fd, F_GETLK, (long)&fl) || fl.l_type == F_UNLCK)
-		return 0;
-	return fl.l_pid;
+	if (err || fl.l_type == F_UNLCK)
+		return err;
+	*holder = fl.l_pid;
+	return -EAGAIN;
 }
 
-static int lock_take(int fd, const struct lock_state *l)
+static int lock_take(int fd, const struct lock_state *l, int *holder)
 {
-	struct flock fl = {.l_type = l->type, .l_start = l->start, .l_len = l->len};
-	int op = l->type == F_WRLCK ? LOCK_EX : LOCK_SH;
+	struct flock fl = flock_of(l);
 
 	switch (l->kind) {
 	case LOCK_FLOCK:
-		return sys_call2(__NR_flock, fd, op | LOCK_NB);
+		return sys_call2(__NR_flock, fd, (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);
 	case LOCK_OFD:
 		return sys_fcntl(fd, F_OFD_SETLK, (long)&fl);
 	case LOCK_LEASE:
 		return sys_fcntl(fd, F_SETLEASE, l->type);
 	default:
-		return sys_fcntl(fd, F_SETLK, (long)&fl);
+		return lock_test(fd, l, holder);
 	}
-}
-
-/* Take all locks of f that belong to the process, or all others. */
-static int locks_take(struct plugin_ctx *c, const struct plugin_file *f, bool posix)
-{
-	struct lock_state l;
-	unsigned int i;
-	size_t n;
-	int err, holder;
-
-	for (i = 0; plugin_get(c, f, i, &l, sizeof(l), &n); i++) {
-		if (l.magic != LOCK_MAGIC || (l.kind == LOCK_POSIX) != posix)
-			continue;
-		err = lock_take(f->fd, &l);
-		if (!err)
-			continue;
-		holder = lock_holder(f->fd, &l);
-		if (holder > 0)
-			return plugin_fail(c, f, err, "the lock it had is held by process %d", holder);
-		return plugin_fail(c, f, err, "the lock it had can't be taken again");
-	}
-	return 0;
 }
 
 int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
 {
-	return locks_take(c, f, false);
-}
+	struct lock_state l;
+	unsigned int i;
+	size_t n;
+	int err, holder = 0;
 
-int locks_restore_posix(struct plugin_ctx *c, struct plugin_file *f)
-{
-	return locks_take(c, f, true);
+	for (i = 0; plugin_get(c, f, i, &l, sizeof(l), &n); i++) {
+		err = l.magic == LOCK_MAGIC ? lock_take(f->fd, &l, &holder) : 0;
+		if (err && holder > 0)
+			return plugin_fail(c, f, 0, "process %d holds the lock that it had", holder);
+		if (err == -EAGAIN)
+			return plugin_fail(c, f, 0, "another process holds the lock that it had");
+		if (err)
+			return plugin_fail(c, f, err, "the lock that it had can't be taken again");
+	}
+	return 0;
 }

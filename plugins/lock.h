@@ -7,13 +7,10 @@
 /* Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. */
 void locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
 /*
- * Take again the locks that belong to the open file (flock, OFD). 0, or what plugin_fail() returned
- * when someone else has one now.
+ * Take again the locks that belong to the open file (flock, OFD, leases), and see that those of fcntl(2)
+ * are free. 0, or what plugin_fail() returned when someone else has one now.
  */
 int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
-	__attribute__((visibility("hidden")));
-/* Take again the locks of fcntl(2). The plugin's lock(). */
-int locks_restore_posix(struct plugin_ctx *c, struct plugin_file *f)
 	__attribute__((visibility("hidden")));
 
 #endif

@@ -177,20 +177,32 @@ static void pipe_save(struct plugin_ctx *c, struct plugin_file *f)
 
 /* ---- Restart ------------------------------------------------------------------------------------ */
 
-/* A FIFO waits in open(2) for its other end, unless a helper is there that is both. */
-static int fifo_open(struct plugin_ctx *c, const struct plugin_file *f, uint32_t flags)
+static int fifo_reader(const struct plugin_file *f)
+{
+	return sys_open(f->link, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
+}
+
+/* A writer can't be opened before there is a reader: a helper that is both. */
+static int fifo_writer(const struct plugin_file *f, uint32_t flags)
 {
 	int both = sys_open(f->link, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
-	struct stat st;
-	int fd;
+	int fd = both < 0 ? both : plugin_open_again(both, flags);
 
-	if (both < 0)
-		return plugin_fail(c, f, both, "can't be opened again");
-	if (sys_call2(__NR_fstat, both, &st) || !S_ISFIFO(st.st_mode))
+	if (both >= 0)
+		sys_close(both);
+	return fd;
+}
+
+static int fifo_restore(struct plugin_ctx *c, const struct plugin_file *f, uint32_t flags)
+{
+	int fd = plugin_writes(f) ? fifo_writer(f, flags) : fifo_reader(f);
+	struct stat st;
+
+	if (fd < 0)
+		return plugin_fail(c, f, fd, "can't be opened again");
+	if (sys_call2(__NR_fstat, fd, &st) || !S_ISFIFO(st.st_mode))
 		return plugin_fail(c, f, 0, "is no FIFO now");
-	fd = plugin_open_again(both, flags);
-	sys_close(both);
-	return fd < 0 ? plugin_fail(c, f, fd, "can't be opened again") : fd;
+	return fd;
 }
 
 /* A new pipe's end with these flags; all its other ends are opened through this one. */
@@ -215,7 +227,7 @@ static int pipe_restore(struct plugin_ctx *c, struct plugin_file *f)
 	int fd;
 
 	if (is_fifo(f))
-		return fifo_open(c, f, flags);
+		return fifo_restore(c, f, flags);
 	if (first == f || first->fd < 0)
 		return pipe_make(c, f, flags);
 	fd = plugin_open_again(first->fd, flags);

@@ -202,5 +202,4 @@ const struct plugin plugin_regular = {
 	.save = regular_save,
 	.restore = regular_restore,
 	.fill = regular_fill,
-	.lock = locks_restore_posix,
 };

@@ -16,10 +16,7 @@
  *   fill()	puts back content, positions and pending bytes
  *   attach()	refers to files by the descriptor numbers they had (epoll)
  *
- * then flags, owner and signal are set and the descriptors get their numbers, by no plugin's doing;
- * at last, when nobody will close a descriptor of the files any more, which would lose fcntl(2) locks:
- *
- *   lock()	takes these again; f->fd is one of the program's own numbers
+ * then flags, owner and signal are set and the descriptors get their numbers, by no plugin's doing.
  */
 #ifndef CKPT_PLUGIN_H
 #define CKPT_PLUGIN_H
@@ -68,7 +65,6 @@ struct plugin {
 	/* 0 or what plugin_fail() returned; may be NULL. */
 	int (*fill)(struct plugin_ctx *c, struct plugin_file *f);
 	int (*attach)(struct plugin_ctx *c, struct plugin_file *f);
-	int (*lock)(struct plugin_ctx *c, struct plugin_file *f);
 };
 
 /* plugins/table.c; ends with NULL. */
@@ -129,6 +125,12 @@ int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags) 
 bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
 			    const struct plugin_file *f) PLUGIN_CALL;
 
+/*
+ * The process has this fcntl(2) lock through f. It takes it again itself, after the restart and when
+ * none of our descriptors, closing which would lose it, are left.
+ */
+void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)
+	PLUGIN_CALL;
 /* At restart plugin_place() will be called for this number: the program may have it no longer. */
 void plugin_keep_free(struct plugin_ctx *c, int number) PLUGIN_CALL;
 

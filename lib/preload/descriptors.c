@@ -21,6 +21,8 @@ enum {
 	LIST_BYTES = 32768,
 	INFO_BYTES = 8192,
 	COPY_MAX = 64 << 20, /* bytes of one save_piece */
+	LOCKS_MAX = 256,
+	OWNERS_MAX = 64,
 };
 
 /* An open file in the tree that finds equal ones; the tree is ordered by file_order(). */
@@ -34,6 +36,20 @@ struct number {
 	int fd;
 	struct plugin_file *file;
 };
+
+/* What only the restored process can do. Static memory: nothing else of ours is in the image. */
+static struct {
+	struct kept_lock {
+		int fd;
+		struct flock lock;
+	} locks[LOCKS_MAX];
+	uint32_t nlocks;
+	struct kept_owner {
+		int fd;
+		int type, id; /* struct f_owner_ex */
+	} owners[OWNERS_MAX];
+	uint32_t nowners;
+} kept;
 
 struct plugin_ctx {
 	struct save *save;
@@ -309,6 +325,18 @@ static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 	put_file(c, f);
 }
 
+/* A thread as owner is not there before the process is. */
+static void owner_keep(struct plugin_ctx *c, struct plugin_file *f)
+{
+	if (!f->owner || f->owner_type != F_OWNER_TID)
+		return;
+	if (kept.nowners == OWNERS_MAX)
+		plugin_refuse(c, f, "more than %d descriptors have a thread as owner", OWNERS_MAX);
+	else
+		kept.owners[kept.nowners++] = (struct kept_owner){f->fd, f->owner_type, f->owner};
+	f->owner = 0;
+}
+
 void descriptors_save(struct save *s)
 {
 	struct plugin_ctx *c = arena_alloc(&s->arena, sizeof(*c));
@@ -331,9 +359,40 @@ void descriptors_save(struct save *s)
 	err = lists_save(c);
 	if (err < 0)
 		save_refuse(s, "/proc/self/fd can't be read: %s", errno_name(err));
-	for (f = c->files; f; f = f->next)
+	kept.nlocks = kept.nowners = 0;
+	for (f = c->files; f; f = f->next) {
+		owner_keep(c, f);
 		file_save(c, f);
+	}
 	sys_close(c->list_fd);
+}
+
+static void tell(int log_fd, int fd, const char *what, int err)
+{
+	char line[128];
+	struct text t = TEXT(line);
+
+	line[0] = 0;
+	text_put(&t, "ckpt_restart: fd %d: %s: %s\n", fd, what, errno_name(err));
+	if (log_fd >= 0)
+		io_write(log_fd, line, t.len);
+}
+
+void descriptors_resume(int log_fd)
+{
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < kept.nlocks; i++) {
+		err = sys_fcntl(kept.locks[i].fd, F_SETLK, (long)&kept.locks[i].lock);
+		if (err)
+			tell(log_fd, kept.locks[i].fd, "the lock that it had can't be taken again", err);
+	}
+	for (i = 0; i < kept.nowners; i++) {
+		err = sys_fcntl(kept.owners[i].fd, F_SETOWN_EX, (long)&kept.owners[i].type);
+		if (err)
+			tell(log_fd, kept.owners[i].fd, "the thread that owned it can't again", err);
+	}
 }
 
 /* ---- What plugins may ask --------------------------------------------------------------------------------------- */
@@ -454,6 +513,14 @@ bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, 
 	struct kcmp_epoll_slot slot = {.efd = ep->fd, .tfd = tfd, .toff = nr};
 
 	return sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_EPOLL_TFD, f->fd, &slot) == 0;
+}
+
+void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)
+{
+	if (kept.nlocks == LOCKS_MAX)
+		plugin_refuse(c, f, "the process has more than %d locks", LOCKS_MAX);
+	else
+		kept.locks[kept.nlocks++] = (struct kept_lock){f->fd, *lock};
 }
 
 void plugin_keep_free(struct plugin_ctx *c, int number)

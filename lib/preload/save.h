@@ -45,5 +45,10 @@ uint32_t save_object(struct save *s, uint32_t kind, uint64_t dev, uint64_t ino, 
 
 /* descriptors.c: all open descriptors, by way of the plugins. */
 void descriptors_save(struct save *s);
+/*
+ * In the restored process, all threads there and no descriptor left but the program's: what can't be
+ * done before, fcntl(2) locks and threads as owners. Tells on log_fd what fails; -1: nowhere.
+ */
+void descriptors_resume(int log_fd);
 
 #endif

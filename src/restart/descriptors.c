@@ -351,7 +351,7 @@ static int files_restore(struct plugin_ctx *c)
 /* Flags that open(2) was not given. What others share with us may only become non-blocking. */
 static int flags_restore(struct plugin_ctx *c, const struct plugin_file *f)
 {
-	const int settable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+	const int settable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 	int now = fcntl(f->fd, F_GETFL);
 	int want = f->flags;
 
@@ -411,6 +411,16 @@ static int number_place(struct plugin_ctx *c, const struct number *n)
 	return 0;
 }
 
+/* The kernel keeps the number that O_ASYNC is set through for si_fd: not before the number is there. */
+static int async_restore(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	if (!(f->flags & O_ASYNC) || f->flags & O_PATH || f->plugin->is_std)
+		return 0;
+	if (fcntl(f->number, F_SETFL, fcntl(f->number, F_GETFL) | O_ASYNC))
+		return plugin_fail(c, f, -errno, "O_ASYNC");
+	return 0;
+}
+
 static void close_between(int from, int to)
 {
 	for (; from < to; from++)
@@ -430,24 +440,10 @@ int descriptors_place(struct plugin_ctx *c)
 	if (err)
 		return err;
 	close_between(next, c->params.base);
-	for (i = 0; i < c->nfiles; i++) {
+	for (i = 0; !err && i < c->nfiles; i++) {
 		close(c->files[i].fd);
 		c->files[i].fd = -1;
-	}
-	return 0;
-}
-
-int descriptors_lock(struct plugin_ctx *c)
-{
-	struct plugin_file *f;
-	int err = 0;
-
-	for (f = c->files; !err && f < c->files + c->nfiles; f++) {
-		if (!f->plugin->lock)
-			continue;
-		f->fd = f->number;
-		err = f->plugin->lock(c, f);
-		f->fd = -1;
+		err = async_restore(c, &c->files[i]);
 	}
 	return err;
 }
@@ -604,7 +600,7 @@ int plugin_open_again(int fd, uint32_t flags)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, plugin_open_flags(flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC);
+	fd = open(path, plugin_open_flags(flags & ~(uint32_t)(O_NOFOLLOW | O_DIRECTORY)) | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -8,8 +8,10 @@
  *	object_fd(d, id)		content to be mapped MAP_SHARED
  *	descriptors_place(d)		gives the descriptors their numbers
  *	objects_seal(d)			once areas are mapped
- *	descriptors_lock(d)		once every other descriptor of the same files is closed
  *	descriptors_close(d)
+ *
+ * fcntl(2) locks are lost when a process closes any descriptor of the file; so libckpt takes them again,
+ * in the restored process (descriptors_resume()). Here it is only made sure that they can be had.
  *
  * Everything of ours is at numbers from params.base on; those below are the program's alone. A
  * function that fails has told why, in one line on log_fd, and the restart must end: nothing can be
@@ -50,11 +52,6 @@ int object_fd(struct plugin_ctx *d, uint32_t id);
 int descriptors_place(struct plugin_ctx *d);
 /* Seal memfds as they were: not earlier, because areas mapped for writing must be mapped before. */
 int objects_seal(struct plugin_ctx *d);
-/*
- * Take the fcntl(2) locks of the process: they are lost when any descriptor of the file is closed, so
- * this comes last.
- */
-int descriptors_lock(struct plugin_ctx *d);
 /* Close our own descriptors, objects included, and free memory. */
 void descriptors_close(struct plugin_ctx *d);
 
