@@ -1,0 +1,176 @@
+/*
+ * A small image with everything in it, and a look at every byte of one: for tests and for the
+ * fuzzer's first inputs.
+ */
+#ifndef CKPT_TEST_SAMPLE_H
+#define CKPT_TEST_SAMPLE_H
+
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+#include "records.h"
+
+enum { SAMPLE_CHUNKS = 3, SAMPLE_CHUNK_SIZE = 2 * CKPT_PAGE };
+
+/* Byte i of the content of chunk c: compressible, and another for each chunk. */
+static inline uint8_t sample_byte(uint32_t c, uint32_t i)
+{
+	return (i / 64 * 7 + c) & 0xff;
+}
+
+static inline int sample_put_chunks(struct image_writer *w, struct image_chunk *chunks)
+{
+	struct image_scratch s;
+	uint8_t raw[SAMPLE_CHUNK_SIZE];
+	int r = image_scratch_init(&s, w->level, IMAGE_CHUNK_MAX);
+
+	for (uint32_t c = 0; r == 0 && c < SAMPLE_CHUNKS; c++) {
+		for (uint32_t i = 0; i < sizeof(raw); i++)
+			raw[i] = sample_byte(c, i);
+		r = image_put_chunk(w, &s, raw, sizeof(raw), &chunks[c]);
+	}
+	return r;
+}
+
+static inline int sample_put_records(struct image_writer *w)
+{
+	struct rec_job job = {.job = "1a2b", .name = "sim", .host = "node7", .kernel = "6.1.0",
+			      .generation = 3, .nprocesses = 1, .uid = 1000, .pause_ns = 1800000};
+	struct rec_process p = {.pid = 812, .ppid = 1, .pgid = 812, .sid = 1, .leader_tid = 812,
+				.nthreads = 1, .uid = 1000, .gid = 1000};
+	struct rec_thread t = {.tid = 812, .flags = THREAD_LEADER, .comm = "sim"};
+	struct rec_vma heap = {.start = 0x10000, .end = 0x14000, .prot = 3, .flags = VMA_HEAP};
+	struct rec_vma text = {.start = 0x400000, .end = 0x402000, .prot = 5, .flags = VMA_FILE};
+	struct rec_fd fd = {.fd = 3, .file = 1};
+	struct rec_file file = {.id = 1, .plugin = "regular", .mode = 0100644, .pos = 10, .size = 20};
+	struct blob b = {0};
+	int r;
+
+	rec_put(&b, REC_JOB, REC_REQUIRED, &job, sizeof(job), NULL, 0);
+	r = image_put_section(w, SECTION_JOB, SECTION_REQUIRED, 0, b.data, b.len);
+	blob_free(&b);
+	if (r < 0)
+		return r;
+	rec_put(&b, REC_PROCESS, REC_REQUIRED, &p, sizeof(p), NULL, 0);
+	rec_put_string(&b, STRING_COMM, "sim", 3);
+	rec_put_string(&b, STRING_CMDLINE, "sim\0-n\0""7\0", 9);
+	rec_put(&b, REC_THREAD, REC_REQUIRED, &t, sizeof(t), NULL, 0);
+	rec_put(&b, REC_VMA, REC_REQUIRED, &heap, sizeof(heap), "", 1);
+	rec_put(&b, REC_VMA, REC_REQUIRED, &text, sizeof(text), "/usr/bin/sim", 13);
+	rec_put(&b, REC_FD, REC_REQUIRED, &fd, sizeof(fd), NULL, 0);
+	rec_put(&b, REC_FILE, REC_REQUIRED, &file, sizeof(file), "/tmp/log", 9);
+	r = image_put_section(w, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, 0, b.data, b.len);
+	blob_free(&b);
+	return r;
+}
+
+/* Heap from chunks 0 and 1, the program's text in chunk 2. */
+static const struct image_extent sample_extents[] = {
+	{0x10000, SAMPLE_CHUNK_SIZE, 0, 0, STREAM_MEMORY},
+	{0x12000, SAMPLE_CHUNK_SIZE, 1, 0, STREAM_MEMORY},
+	{0x400000, CKPT_PAGE, 2, CKPT_PAGE, STREAM_FILE_TEXT},
+};
+
+/* All of an image but its end; chunks takes SAMPLE_CHUNKS. Returns 0 or -errno. */
+static inline int sample_begin(struct image_writer *w, int fd, int level, struct image_chunk *chunks)
+{
+	int r = image_begin(w, fd, level, 1700000000ull * 1000000000);
+
+	if (r == 0)
+		r = sample_put_chunks(w, chunks);
+	if (r == 0)
+		r = sample_put_records(w);
+	return r;
+}
+
+static inline int sample_end(struct image_writer *w, const struct image_chunk *chunks, size_t nchunks,
+			     const struct image_extent *e, size_t n)
+{
+	const uint32_t flags = SECTION_REQUIRED | SECTION_ZSTD;
+	int r = image_put_section(w, SECTION_EXTENTS, flags, 0, e, n * sizeof(*e));
+
+	if (r == 0)
+		r = image_put_section(w, SECTION_CHUNKS, flags, 0, chunks, nchunks * sizeof(*chunks));
+	return r < 0 ? r : image_end(w);
+}
+
+static inline int sample_write(int fd, int level)
+{
+	struct image_chunk chunks[SAMPLE_CHUNKS];
+	struct image_writer w;
+	int r = sample_begin(&w, fd, level, chunks);
+
+	if (r < 0)
+		return r;
+	return sample_end(&w, chunks, SAMPLE_CHUNKS, sample_extents, ARRAY_SIZE(sample_extents));
+}
+
+/* ---- looking at an image ---- */
+
+static inline int sample_read_records(struct image *img, const struct image_section *s)
+{
+	struct rec_iter it;
+	void *data;
+	size_t n;
+	int r = image_read_section(img, s, &data, &n, NULL);
+
+	if (r < 0)
+		return r;
+	it = rec_iter(data, n);
+	while (rec_next(&it))
+		;
+	return it.err;
+}
+
+static inline int sample_read_sections(struct image *img)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+		struct image_extent *e;
+		size_t n;
+
+		r = image_verify_section(img, s);
+		if (r == 0 && (s->type == SECTION_JOB || s->type == SECTION_PROCESS))
+			r = sample_read_records(img, s);
+		if (r == 0 && s->type == SECTION_EXTENTS)
+			r = image_extents(img, s->owner, &e, &n, NULL);
+	}
+	return r;
+}
+
+static inline int sample_read_chunks(struct image *img)
+{
+	size_t n = image_dctx_size();
+	void *mem = malloc(n), *in = malloc(IMAGE_CHUNK_MAX), *out = malloc(IMAGE_CHUNK_MAX);
+	void *dctx = image_dctx(mem, n);
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && i < img->nchunks; i++) {
+		r = image_verify_chunk(img->fd, &img->chunks[i], in);
+		if (r == 0)
+			r = image_unpack(dctx, &img->chunks[i], in, out);
+	}
+	free(mem);
+	free(in);
+	free(out);
+	return r;
+}
+
+/* Read everything in the image; 0 when all of it is good. */
+static inline int sample_read(int fd, struct text *why)
+{
+	struct image img;
+	int r = image_open(&img, fd, why);
+
+	if (r < 0)
+		return r;
+	r = sample_read_sections(&img);
+	if (r == 0)
+		r = sample_read_chunks(&img);
+	image_close(&img);
+	return r;
+}
+
+#endif
