@@ -14,6 +14,7 @@
 #include <ckpt/plugin.h>
 #include "image.h"
 #include "save.h"
+#include "wrappers/inotify.h"
 #include "frozen.h"
 
 enum {
@@ -513,6 +514,12 @@ bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, 
 	struct kcmp_epoll_slot slot = {.efd = ep->fd, .tfd = tfd, .toff = nr};
 
 	return sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_EPOLL_TFD, f->fd, &slot) == 0;
+}
+
+const char *plugin_watch_path(struct plugin_ctx *c, int wd, uint64_t ino)
+{
+	(void)c;
+	return inotify_path(wd, ino);
 }
 
 void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)

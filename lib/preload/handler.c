@@ -16,8 +16,8 @@
 
 static uint32_t disabled;	   /* depth of critical sections; relaxed: each change is a full step */
 static int32_t deferred = -1;	   /* request that came while disabled, -1: none */
-/* Set by a thread that calls the API, taken when it leads. */
-static __thread struct api_call *api_call __attribute__((tls_model("initial-exec")));
+/* Set by a thread that calls the API, taken when the signal makes it lead: hence volatile. */
+static __thread struct api_call *volatile api_call __attribute__((tls_model("initial-exec")));
 
 struct leader_args {
 	int request;
@@ -101,6 +101,11 @@ static void request_self(int request)
 void handler_disable(void)
 {
 	__atomic_add_fetch(&disabled, 1, __ATOMIC_SEQ_CST);
+}
+
+bool handler_is_disabled(void)
+{
+	return __atomic_load_n(&disabled, __ATOMIC_SEQ_CST) != 0;
 }
 
 void handler_enable(void)

@@ -13,6 +13,7 @@ int handler_install(void) HIDDEN;
  */
 void handler_disable(void) HIDDEN;
 void handler_enable(void) HIDDEN;
+bool handler_is_disabled(void) HIDDEN;
 
 /* Checkpoint from this thread, now; returns in the original and in the restored process. */
 void handler_checkpoint(struct api_call *call) HIDDEN;

@@ -232,10 +232,15 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 {
 	char buf[256];
 	struct text why = TEXT(buf);
-	int r;
+	int r, dumpable;
 
 	r = freeze_threads(c->params.timeout_ms, &c->nthreads, &c->main_exited, &why);
 	c->t_frozen = sys_clock_ns(CLOCK_MONOTONIC);
+	/* Else /proc/self is root's, and much of it closed to us; the snapshot inherits this. */
+	dumpable = sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	if (dumpable != 1)
+		sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	c->ps.rec.dumpable = dumpable;
 	if (r == 0) {
 		collect_and_copy(c, uc);
 	} else {
@@ -244,6 +249,8 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 	}
 	if (c->restarted)
 		restore(c);
+	else if (dumpable == 0)
+		sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	release_memory(c);
 	freeze_thaw();
 }

@@ -261,7 +261,6 @@ static void save_identity(struct process_state *ps, bool main_exited)
 static void save_prctl(struct rec_process *r)
 {
 	r->personality = sys_call1(__NR_personality, 0xffffffff);
-	r->dumpable = sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	r->thp_disable = sys_prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
 	sys_prctl(PR_GET_PDEATHSIG, (unsigned long)&r->pdeathsig, 0, 0, 0);
 	sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&r->child_subreaper, 0, 0, 0);

@@ -12,7 +12,6 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -458,8 +457,6 @@ void writer_run(struct snapshot *sn)
 	if (!w)
 		return;
 	w->sn = sn;
-	if (sn->ps->rec.dumpable != 1)
-		sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	w->mem_fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
 	w->image.fd = r = open_part(w);
 	if (r >= 0) {
