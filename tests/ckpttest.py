@@ -84,6 +84,15 @@ def proc_stat(pid):
         return None
 
 
+def alive(pid):
+    """Does a thread of the process still run? Its first one may have ended before."""
+    try:
+        tasks = os.listdir("/proc/%d/task" % pid)
+    except OSError:
+        return False
+    return len(tasks) > 1 or (proc_stat(pid) or "Z")[0] not in "ZX"
+
+
 def proc_children(pid):
     found = []
     for name in os.listdir("/proc"):
@@ -143,7 +152,7 @@ class Job:
         self.err = err
         self.restart_out = restart_out  # what ckpt_restart itself printed
         self.master = master
-        self.killed = False
+        self.known = restart_out is None  # to the coordinator
 
     def output(self):
         with open(self.out, "rb") as f:
@@ -177,7 +186,7 @@ class Job:
         if self.restart_out is None:
             return self.popen.pid
         for pid in self.tree()[1:]:
-            if proc_inner_pid(pid) == self.pid and (proc_stat(pid) or "Z")[0] not in "ZX":
+            if proc_inner_pid(pid) == self.pid and alive(pid):
                 return pid
         return None
 
@@ -366,8 +375,23 @@ class Ckpt:
                 "\n".join(j.story() for j in self.jobs if j.running())))
         return done
 
+    def wait_known(self, job):
+        """Wait until a restarted job runs: until the coordinator knows it."""
+        def known():
+            answer = self.command("--list", "--json", expect=None)
+            if not job.running() or answer.returncode not in (0, 3):
+                raise Failure("restart failed: %s%s" % (answer.stderr, job.story()))
+            return any(m["inner_pid"] == job.pid
+                       for j in json.loads(answer.stdout)["jobs"] for m in j["members"])
+        if job.restart_out is not None and not job.known:
+            wait_for(known, lambda: "the restarted program: " + job.story())
+            job.known = True
+
     def checkpoint(self, *args):
         """ckpt_command --checkpoint: the object of the only job in its answer."""
+        for job in self.jobs:
+            if job.running():
+                self.wait_known(job)
         answer = json.loads(self.command("--checkpoint", "--json", *args).stdout)
         jobs = answer["jobs"]
         if len(jobs) != 1:
@@ -469,12 +493,13 @@ class Ckpt:
                     lines.append("left: " + path)
                 elif stat.S_ISSOCK(mode) and not path.startswith(self.work):
                     lines.append("left socket: " + path)
+        # The coordinator's directory stays, and the lock in it: to remove a lock is a race.
         for where in (self.runtime, self.tmp):
             for name in os.listdir(where):
                 path = os.path.join(where, name)
-                if not (name.startswith("ckpt") and os.path.isdir(path) and not os.listdir(path)):
-                    if "-log" not in name and not name.endswith(".log"):
-                        lines.append("left: " + path)
+                ours = name.startswith("ckpt") and os.path.isdir(path)
+                if not ours or set(os.listdir(path)) - {"coordinator.sock.lock"}:
+                    lines.append("left: %s %s" % (path, os.listdir(path) if ours else ""))
         lines += ["IPC object left: " + o for o in set(ipc_objects()) - self.before
                   if self.owns_ipc(o)]
         return sorted(set(lines))

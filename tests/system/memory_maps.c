@@ -34,8 +34,9 @@ static void areas_read(struct areas *list)
 
 		sscanf(line, "%lx-%lx %4s %lx %*s %*s %199[^\n]", &a.start, &a.end, a.perms, &a.offset,
 		       a.name);
-		if (last && last->end == a.start && !a.name[0] && !last->name[0] &&
-		    !strcmp(last->perms, a.perms))
+		if (last && last->end == a.start && !strcmp(last->name, a.name) &&
+		    !strcmp(last->perms, a.perms) &&
+		    (!a.name[0] || last->offset + (last->end - last->start) == a.offset))
 			last->end = a.end;
 		else
 			list->a[list->n++] = a;

@@ -12,7 +12,7 @@ enum { N = sizeof(files) / sizeof(files[0]) };
 
 /* What status has no say in: figures of the moment, and what belongs to the place of a restart. */
 static const char *const moving[] = {"Vm", "Rss", "State", "voluntary", "nonvoluntary", "NSpid",
-				     "NStgid", "NSpgid", "NSsid", "Mems", "Tgid", "Huge",
+				     "NStgid", "NSpgid", "NSsid", "Mems", "Tgid", "Huge", "FDSize", "SigQ",
 				     "THP", "untag", "CapBnd", "Groups"};
 
 static bool moves(const char *line)
