@@ -298,8 +298,10 @@ fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
 	@for f in $(notdir $(FUZZ_BIN)); do \
 		echo "$$f: $(FUZZ_SECONDS) s"; \
 		mkdir -p $(B)/fuzz-corpus/$$f $(B)/fuzz-seeds/$$f; \
-		$(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
-			-artifact_prefix=$(B)/fuzz-corpus/ $(B)/fuzz-corpus/$$f $(B)/fuzz-seeds/$$f || exit 1; \
+		$(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/fuzz-found- \
+			-print_final_stats=1 -close_fd_mask=1 $(B)/fuzz-corpus/$$f $(B)/fuzz-seeds/$$f \
+			>$(B)/fuzz-$$f.log 2>&1 || { tail -n 40 $(B)/fuzz-$$f.log >&2; exit 1; }; \
+		grep -E 'DONE|number_of_executed' $(B)/fuzz-$$f.log; \
 	done
 
 # ---- care ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /*
- * Reading an image. The file may be anything: a number from it is compared with what it may be before
- * it is used, and memory is taken only for what the file can really hold.
+ * Reading an image. The file may be anything: a number from it is compared with what it may be
+ * before it is used, and memory is taken only for what the file can really hold.
  *
  * image_open() shows that header, chunks, sections, footer and trailer cover the file without a gap
  * and without an overlap, so there is no byte that no checksum guards.

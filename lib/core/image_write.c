@@ -1,6 +1,6 @@
 /*
- * Writing an image. What is appended first takes its place in the file by an atomic add to the tail
- * and then goes there, so writers, processes or threads, neither wait for each other nor leave gaps.
+ * Writing an image. What is appended takes its place in the file by an atomic add to the tail and
+ * then goes there, so writers, processes or threads, neither wait for each other nor leave gaps.
  *
  * The compressor lives in memory that zstd is given once; it never allocates.
  */
@@ -86,7 +86,8 @@ struct stored {
 };
 
 /* Compressed, if that makes it smaller. */
-static struct stored pack(struct image_writer *w, struct image_scratch *s, const void *raw, size_t n)
+static struct stored pack(const struct image_writer *w, struct image_scratch *s, const void *raw,
+			  size_t n)
 {
 	size_t len;
 
