@@ -125,6 +125,8 @@ int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags) 
 bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
 			    const struct plugin_file *f) PLUGIN_CALL;
 
+/* Path of an inotify watch by its number and inode; NULL: not known. */
+const char *plugin_watch_path(struct plugin_ctx *c, int wd, uint64_t ino) PLUGIN_CALL;
 /*
  * The process has this fcntl(2) lock through f. It takes it again itself, after the restart and when
  * none of our descriptors, closing which would lose it, are left.
@@ -178,6 +180,8 @@ int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f, uint32_t
 int plugin_std_fd(struct plugin_ctx *c, int n) PLUGIN_CALL;
 /* Open the inode behind our descriptor fd anew: a descriptor or -errno. */
 int plugin_open_again(int fd, uint32_t flags) PLUGIN_CALL;
+/* A path that leads to what our descriptor fd refers to; valid until the next call. */
+const char *plugin_fd_path(struct plugin_ctx *c, int fd) PLUGIN_CALL;
 /* In attach(): make f appear as number; 0 or -errno. Lasts until the next call for the number. */
 int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number) PLUGIN_CALL;
 

@@ -38,6 +38,8 @@ struct number {
 	struct plugin_file *file;
 };
 
+struct watch *watch_list;
+
 /* What only the restored process can do. Static memory: nothing else of ours is in the image. */
 static struct {
 	struct kept_lock {
@@ -516,10 +518,26 @@ bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, 
 	return sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_EPOLL_TFD, f->fd, &slot) == 0;
 }
 
+static bool path_has_inode(const char *path, uint64_t ino)
+{
+	struct stat st;
+
+	return sys_call4(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == ino;
+}
+
 const char *plugin_watch_path(struct plugin_ctx *c, int wd, uint64_t ino)
 {
+	const struct watch *w;
+	int have;
+
 	(void)c;
-	return inotify_path(wd, ino);
+	for (w = watch_first(); w; w = w->next) {
+		have = watch_wd(w);
+		if ((have == wd || have == WATCH_PENDING) && path_has_inode(w->path, ino))
+			return w->path;
+	}
+	return NULL;
 }
 
 void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)

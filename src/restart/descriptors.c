@@ -38,6 +38,7 @@ struct plugin_ctx {
 	uint32_t nplugin_recs;
 	struct arena arena;
 	int std[3]; /* ckpt_restart's own streams, -1: closed */
+	char fd_path[32];
 };
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
@@ -602,6 +603,12 @@ int plugin_open_again(int fd, uint32_t flags)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	fd = open(path, plugin_open_flags(flags & ~(uint32_t)(O_NOFOLLOW | O_DIRECTORY)) | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+const char *plugin_fd_path(struct plugin_ctx *c, int fd)
+{
+	snprintf(c->fd_path, sizeof(c->fd_path), "/proc/self/fd/%d", fd);
+	return c->fd_path;
 }
 
 int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number)

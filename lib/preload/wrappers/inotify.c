@@ -2,41 +2,14 @@
  * The paths of inotify watches. The kernel tells device and inode of a watch (fdinfo), and a file
  * handle that only root may open; there is no way from these to a path. So each path is noted when
  * the watch is added.
- *
- * The list only grows; an entry that is free (wd 0) is taken for the next watch. It can be read at any
- * moment, also while a thread is frozen inside a wrapper: an entry is complete before its wd says so,
- * and is there, as PENDING, before the kernel has the watch.
  */
 #define _GNU_SOURCE
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include "inotify.h"
 #include "wrap.h"
-
-enum { WATCH_FREE = 0, WATCH_PENDING = -1, WATCH_TAKEN = -2 };
-
-struct watch {
-	struct watch *next;
-	int fd; /* under which it was added */
-	int wd; /* or WATCH_*; released after path, acquired before it */
-	size_t cap;
-	char path[];
-};
-
-static struct watch *watches; /* pushed with release, walked with acquire */
-
-static struct watch *watch_first(void)
-{
-	return __atomic_load_n(&watches, __ATOMIC_ACQUIRE);
-}
-
-static int watch_wd(const struct watch *w)
-{
-	return __atomic_load_n(&w->wd, __ATOMIC_ACQUIRE);
-}
 
 static void watch_set(struct watch *w, int wd)
 {
@@ -63,7 +36,7 @@ static struct watch *watch_new(size_t len)
 	if (!w)
 		return NULL;
 	*w = (struct watch){.next = watch_first(), .wd = WATCH_TAKEN, .cap = len + 1};
-	while (!__atomic_compare_exchange_n(&watches, &w->next, w, true, __ATOMIC_RELEASE,
+	while (!__atomic_compare_exchange_n(&watch_list, &w->next, w, true, __ATOMIC_RELEASE,
 					    __ATOMIC_ACQUIRE))
 		;
 	return w;
@@ -145,26 +118,4 @@ WRAP(int, inotify_rm_watch, (int fd, int wd))
 	if (r == 0)
 		watch_forget(fd, wd, NULL);
 	return r;
-}
-
-static bool path_has_inode(const char *path, uint64_t ino)
-{
-	struct stat st;
-
-	if (sys_call4(__NR_newfstatat, AT_FDCWD, path, &st, 0) == 0 && st.st_ino == ino)
-		return true;
-	return sys_call4(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_ino == ino;
-}
-
-const char *inotify_path(int wd, uint64_t ino)
-{
-	int have;
-
-	for (const struct watch *w = watch_first(); w; w = w->next) {
-		have = watch_wd(w);
-		if ((have == wd || have == WATCH_PENDING) && path_has_inode(w->path, ino))
-			return w->path;
-	}
-	return NULL;
 }
