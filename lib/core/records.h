@@ -100,8 +100,7 @@ struct rec_process {
 	uint32_t thp_disable; /* prctl state */
 	int32_t pdeathsig;
 	uint32_t child_subreaper;
-	uint32_t securebits;
-	uint64_t mce_kill; /* PR_MCE_KILL_GET */
+	uint32_t reserved;
 	int32_t tty_pgid; /* foreground group of the controlling terminal, 0: none */
 	uint32_t last_pid; /* /proc/sys/kernel/ns_last_pid, 0: unknown */
 };

@@ -10,10 +10,12 @@
  */
 #define _GNU_SOURCE
 #include <linux/kcmp.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <ckpt/plugin.h>
 #include "image.h"
-#include "save.h"
+#include "preload.h"
 #include "wrappers/inotify.h"
 #include "frozen.h"
 
@@ -328,6 +330,16 @@ static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 	put_file(c, f);
 }
 
+/* A thread that has descriptors of its own (unshare(2) with CLONE_FILES): /proc/self does not show them. */
+static void tables_check(struct plugin_ctx *c)
+{
+	const struct parked *p;
+
+	for (p = freeze_list(); p; p = p->next)
+		if (sys_call5(__NR_kcmp, c->tid, p->tid, KCMP_FILES, 0, 0) > 0)
+			save_refuse(c->save, "thread %d has a descriptor table of its own", p->tid);
+}
+
 /* A thread as owner is not there before the process is. */
 static void owner_keep(struct plugin_ctx *c, struct plugin_file *f)
 {
@@ -359,6 +371,7 @@ void descriptors_save(struct save *s)
 		save_refuse(s, "/proc/self/fd can't be opened: %s", errno_name(c->list_fd));
 		return;
 	}
+	tables_check(c);
 	err = lists_save(c);
 	if (err < 0)
 		save_refuse(s, "/proc/self/fd can't be read: %s", errno_name(err));
@@ -478,7 +491,8 @@ void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *cla
 		if (is_std(c, f, n))
 			numbers |= 1u << n;
 	if (!numbers) {
-		plugin_refuse(c, f, "%s", clause);
+		plugin_refuse(c, f, "%s; if the program does not need it, start it with %d>&-", clause,
+			      f->number);
 		return;
 	}
 	f->plugin = &plugin_std;

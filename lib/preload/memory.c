@@ -179,6 +179,26 @@ static bool nothing_swapped(void)
 	return si.totalswap == si.freeswap;
 }
 
+/* The same for an object: it may be mapped more than once, and each byte is kept once. */
+static void copy_object_run(struct save *s, uint32_t stream, uint64_t offset, uint64_t start,
+			    uint64_t end)
+{
+	uint64_t last = offset + (end - start);
+
+	for (struct save_piece *p = s->pieces; p; p = p->next) {
+		uint64_t piece_end = p->start + p->len;
+
+		if (p->stream != stream || p->start >= last || piece_end <= offset)
+			continue;
+		if (offset < p->start)
+			copy_object_run(s, stream, offset, start, start + (p->start - offset));
+		if (piece_end < last)
+			copy_object_run(s, stream, piece_end, start + (piece_end - offset), end);
+		return;
+	}
+	copy_run(s, stream, offset, start, end);
+}
+
 /* Copy the pages of a shared mapping that exist. */
 static void copy_shared(struct save *s, const struct map_line *m, uint32_t stream)
 {
@@ -197,8 +217,8 @@ static void copy_shared(struct save *s, const struct map_line *m, uint32_t strea
 			for (run = 1; i + run < n && (!known || core[i + run] & 1) == in; run++)
 				;
 			if (in)
-				copy_run(s, stream, m->offset + (at - m->start) + i * CKPT_PAGE,
-					 at + i * CKPT_PAGE, at + (i + run) * CKPT_PAGE);
+				copy_object_run(s, stream, m->offset + (at - m->start) + i * CKPT_PAGE,
+						at + i * CKPT_PAGE, at + (i + run) * CKPT_PAGE);
 		}
 	}
 }

@@ -108,6 +108,7 @@ static const struct {
 	{"gd", VMA_GROWSDOWN}, {"nr", VMA_NORESERVE},  {"lo", VMA_LOCKED},	{"hg", VMA_HUGEPAGE},
 	{"nh", VMA_NOHUGEPAGE}, {"dc", VMA_DONTFORK},	{"wf", VMA_WIPEONFORK}, {"dd", VMA_DONTDUMP},
 	{"sr", VMA_SEQUENTIAL}, {"rr", VMA_RANDOM},	{"mg", VMA_MERGEABLE},	{"ht", VMA_HUGETLB},
+	{"lf", VMA_LOCKONFAULT},
 };
 
 static bool name_is(const struct map_line *m, const char *name)
@@ -242,10 +243,11 @@ static int plan_area(struct planner *pl, const struct map_line *m)
 		look_at_file(pl);
 	else if (a == AREA_GONE)
 		pl->whole = true;
-	if (a == AREA_OBJECT || (a == AREA_SHARED && m->prot & PROT_WRITE)) {
+	/* A read-only mapping of a file that is mapped for writing elsewhere is of the same object. */
+	if (a == AREA_OBJECT || a == AREA_SHARED)
 		pl->vma.object = find_object(pl, &pl->vma);
+	if (pl->vma.object)
 		pl->vma.flags |= VMA_OBJECT;
-	}
 	rec_put(&pl->list->vma, REC_VMA, REC_REQUIRED, &pl->vma, sizeof(pl->vma), pl->path,
 		str_len(pl->path) + 1);
 	if (a == AREA_ANON || a == AREA_FILE || a == AREA_GONE)

@@ -87,10 +87,13 @@ struct parked {
 	ucontext_t *uc;
 	int32_t tid;
 	uint64_t fs_base, gs_base;
+	uint64_t cap_bounding;
 	uint64_t robust_list, robust_len;
 	uint64_t tid_address;
 	uint64_t timerslack;
 	uint64_t caps[4];
+	int32_t nice; /* also of policies that sched_setattr(2) has none for */
+	int32_t securebits, no_new_privs, mce_kill;
 	struct sched_state sched;
 	struct queued_signals queued; /* private to the thread */
 	char comm[16];

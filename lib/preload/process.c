@@ -264,8 +264,6 @@ static void save_prctl(struct rec_process *r)
 	r->thp_disable = sys_prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
 	sys_prctl(PR_GET_PDEATHSIG, (unsigned long)&r->pdeathsig, 0, 0, 0);
 	sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&r->child_subreaper, 0, 0, 0);
-	r->securebits = sys_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-	r->mce_kill = sys_prctl(PR_MCE_KILL_GET, 0, 0, 0, 0);
 }
 
 static void save_signals(struct process_state *ps, struct save *s)
@@ -381,9 +379,6 @@ static void restore_prctl(const struct rec_process *r)
 	sys_prctl(PR_SET_THP_DISABLE, r->thp_disable, 0, 0, 0);
 	sys_prctl(PR_SET_PDEATHSIG, r->pdeathsig, 0, 0, 0);
 	sys_prctl(PR_SET_CHILD_SUBREAPER, r->child_subreaper, 0, 0, 0);
-	sys_prctl(PR_SET_SECUREBITS, r->securebits, 0, 0, 0);
-	if (r->no_new_privs)
-		sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	sys_call1(__NR_personality, r->personality);
 	if (read_number("/proc/self/oom_score_adj") != r->oom_score_adj)
 		write_number("/proc/self/oom_score_adj", r->oom_score_adj);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "preload.h"
 #include "frozen.h"
@@ -117,6 +118,8 @@ static void private_signals_save(struct queued_signals *q, int tid)
 
 /* ---- capabilities ---- */
 
+enum { CAP_LAST = 40 }; /* CAP_CHECKPOINT_RESTORE; a later one is never asked about */
+
 struct cap_words {
 	struct __user_cap_data_struct w[2];
 };
@@ -130,10 +133,11 @@ static void caps_save(struct parked *p)
 	p->caps[0] = c.w[0].effective | (uint64_t)c.w[1].effective << 32;
 	p->caps[1] = c.w[0].permitted | (uint64_t)c.w[1].permitted << 32;
 	p->caps[2] = c.w[0].inheritable | (uint64_t)c.w[1].inheritable << 32;
-	p->caps[3] = 0;
-	if (!p->caps[2])
-		return;
-	for (int i = 0; i < 64; i++)
+	p->caps[3] = p->cap_bounding = 0;
+	for (int i = 0; i <= CAP_LAST; i++)
+		if (sys_prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
+			p->cap_bounding |= 1ull << i;
+	for (int i = 0; p->caps[2] && i <= CAP_LAST; i++)
 		if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
 			p->caps[3] |= 1ull << i;
 }
@@ -150,9 +154,14 @@ void thread_restore_caps(const struct parked *p, bool drop)
 			c.w[i].inheritable = p->caps[2] >> 32 * i;
 		}
 	}
+	for (int i = 0; i <= CAP_LAST; i++)
+		if (!(p->cap_bounding >> i & 1))
+			sys_prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+	if (p->securebits)
+		sys_prctl(PR_SET_SECUREBITS, p->securebits, 0, 0, 0);
 	sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	sys_call2(__NR_capset, &h, &c);
-	for (int i = 0; !drop && i < 64; i++)
+	for (int i = 0; !drop && i <= CAP_LAST; i++)
 		if (p->caps[3] >> i & 1)
 			sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0);
 }
@@ -182,6 +191,10 @@ void thread_save(struct parked *p, ucontext_t *uc)
 	sys_prctl(PR_GET_TID_ADDRESS, (unsigned long)&p->tid_address, 0, 0, 0);
 	sys_prctl(PR_GET_NAME, (unsigned long)p->comm, 0, 0, 0);
 	p->timerslack = sys_prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+	p->securebits = sys_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+	p->no_new_privs = sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+	p->mce_kill = sys_prctl(PR_MCE_KILL_GET, 0, 0, 0, 0);
+	p->nice = 20 - (int)sys_call2(__NR_getpriority, PRIO_PROCESS, 0);
 	sys_call4(__NR_sched_getattr, 0, &p->sched, sizeof(p->sched), 0);
 	r = sys_call3(__NR_sched_getaffinity, 0, sizeof(p->affinity), p->affinity);
 	p->affinity_len = r > 0 ? r : 0;
@@ -213,6 +226,11 @@ void thread_restore(struct parked *p)
 	if (p->affinity_len)
 		sys_call3(__NR_sched_setaffinity, 0, p->affinity_len, p->affinity);
 	sys_call3(__NR_sched_setattr, 0, &p->sched, 0);
+	sys_call3(__NR_setpriority, PRIO_PROCESS, 0, p->nice);
+	if (p->mce_kill != PR_MCE_KILL_DEFAULT)
+		sys_prctl(PR_MCE_KILL, PR_MCE_KILL_SET, p->mce_kill, 0, 0);
+	if (p->no_new_privs)
+		sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	thread_restore_caps(p, restart_control.drop_caps);
 	signals_queue(&p->queued, p->tid);
 }

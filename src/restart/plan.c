@@ -64,10 +64,14 @@ int fd_raise(struct restart *r, int fd)
 
 /* ---- areas ---- */
 
-/* A file is what it was when it was mapped. */
+/* A file is what it was when it was mapped; what is mapped shared may have been written since. */
 static bool file_same(const struct rec_vma *v, const struct stat *st)
 {
-	return st->st_dev == v->dev && st->st_ino == v->ino && (uint64_t)st->st_size == v->file_size &&
+	if (st->st_dev != v->dev || st->st_ino != v->ino)
+		return false;
+	if (v->flags & VMA_SHARED)
+		return true;
+	return (uint64_t)st->st_size == v->file_size &&
 	       st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec == v->file_mtime_ns;
 }
 
