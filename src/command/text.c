@@ -105,8 +105,10 @@ static void show_image(const struct msg_result *m)
 {
 	char size[SHORT], pause[SHORT], total[SHORT];
 
-	printf("%s  %s  pause %s  total %s", m->image, bytes_text(size, m->image_bytes),
-	       duration_text(pause, m->pause_ns), duration_text(total, m->total_ns));
+	printf("%s  %s", m->image, bytes_text(size, m->image_bytes));
+	if (m->pause_ns) /* there is none to tell of what was ended */
+		printf("  pause %s", duration_text(pause, m->pause_ns));
+	printf("  total %s", duration_text(total, m->total_ns));
 	puts(m->in_pause ? "  (written in the pause: no memory for a copy)" : "");
 }
 

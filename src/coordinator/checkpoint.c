@@ -110,6 +110,7 @@ static void finish(struct checkpoint *cp)
 {
 	struct msg_result *r = &cp->result;
 
+	cp->over = true;
 	cp->deadline_ns = 0;
 	r->nprocesses = cp->nmembers;
 	if (!r->err)
@@ -135,6 +136,8 @@ static void kill_all(struct checkpoint *cp)
 /* See whether that was the last event to wait for; nothing may touch cp behind this. */
 static void settle(struct checkpoint *cp)
 {
+	if (cp->over)
+		return;
 	if (cp->called_off) {
 		if (all(cp, has_left))
 			finish(cp);

@@ -76,7 +76,7 @@ struct checkpoint {
 	uint32_t nmembers;
 	/* Its own. */
 	enum phase phase; /* whose end is waited for: FREEZE, SNAPSHOT, THAW */
-	bool called_off, killing;
+	bool called_off, killing, over;
 	uint32_t nrefused;
 	uint64_t start_ns;
 	uint64_t deadline_ns; /* call checkpoint_expire() then; 0: never */

@@ -21,11 +21,13 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char usage[] = "usage: ckpt_coordinator [--foreground]\n";
 
-static void be_daemon(void)
+/* listener: listened on anew, for SO_PEERCRED at the other ends names who did so last. */
+static void be_daemon(int listener)
 {
 	int null = open("/dev/null", O_RDWR);
 	pid_t pid = fork();
@@ -42,6 +44,7 @@ static void be_daemon(void)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	listen(listener, SOMAXCONN);
 }
 
 static void raise_descriptor_limit(void)
@@ -121,7 +124,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!foreground)
-		be_daemon();
+		be_daemon(fd);
 	if (chdir("/"))
 		return 1;
 	log_open(path);

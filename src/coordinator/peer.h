@@ -22,7 +22,7 @@ struct job;
 enum peer_role {
 	PEER_NEW,     /* has said nothing, or hello */
 	PEER_CLIENT,  /* ckpt_command: asked for something */
-	PEER_WAITING, /* a process that asks for a checkpoint of its own, while another one runs */
+	PEER_WAITING, /* a process that asked for a checkpoint while another one runs, and was sent back */
 	PEER_MEMBER,  /* a process in a checkpoint */
 };
 

@@ -54,7 +54,7 @@ void answer_job(struct peer *p, const struct job *job)
 	peer_send(p, &m.m);
 }
 
-/* Tell somebody whose checkpoint could not even be started. */
+/* Tell somebody whose checkpoint could not even be started. A process has been sent back before. */
 static void answer_failure(struct peer *p, const struct job *job, int err, const char *why)
 {
 	struct msg_result r = {.err = err};
@@ -63,8 +63,6 @@ static void answer_failure(struct peer *p, const struct job *job, int err, const
 	MSG_INIT(&r, MSG_RESULT);
 	str_copy(r.job, job->id, sizeof(r.job));
 	str_copy(r.text, why, sizeof(r.text));
-	if (p->role == PEER_WAITING)
-		run_send_back(p);
 	peer_send(p, &r.m);
 	if (p->role == PEER_CLIENT)
 		answer_end(p, STATUS_REFUSED, "%s", why);
@@ -145,19 +143,6 @@ static void start_for_client(struct peer *p, struct job *job)
 		attach(p, job);
 }
 
-static void start_for_process(struct peer *p, struct process *process)
-{
-	char why[1024] = "";
-	struct text t = TEXT(why);
-	struct job *job = process->job;
-	int err;
-
-	p->job = NULL;
-	err = run_start(job, OP_CHECKPOINT, false, p, process, &t);
-	if (err)
-		answer_failure(p, job, err, why);
-}
-
 static bool can_share(const struct peer *p, const struct run *run)
 {
 	return run->cp.op == wanted_op(p) && (run->cp.kill || !wants_kill(p)) && !run->cp.called_off;
@@ -173,16 +158,30 @@ void request_of_client(struct peer *p, struct job *job)
 		attach(p, job);
 }
 
+/*
+ * A process is sent back at once when its checkpoint can't be now; the result tells why, or that it may
+ * ask again: that comes when the one before is over.
+ */
 void request_of_process(struct peer *p, struct process *process)
 {
-	p->role = PEER_WAITING;
-	p->pid = process->facts.pid;
-	p->job = process->job;
-	p->attached = false;
+	char why[1024] = "";
+	struct text t = TEXT(why);
+	struct job *job = process->job;
+	int err;
+
 	if (run_takes_leader(process, p, 0))
-		p->job = NULL;
-	else if (!process->job->run)
-		start_for_process(p, process);
+		return;
+	if (job->run) {
+		run_send_back(p);
+		p->role = PEER_WAITING;
+		p->job = job;
+		return;
+	}
+	err = run_start(job, OP_CHECKPOINT, false, p, process, &t);
+	if (!err)
+		return;
+	run_send_back(p);
+	answer_failure(p, job, err, why);
 }
 
 /* Who has waited longest; the list is newest first. */
@@ -201,20 +200,14 @@ void requests_next(struct job *job)
 	struct peer *p;
 
 	while ((p = next_waiting(job))) {
-		struct process *process = p->role == PEER_WAITING ? process_find(p->pid) : NULL;
-
-		if (job->run && (p->role == PEER_WAITING || !can_share(p, job->run)))
-			return;
-		if (job->run)
-			attach(p, job);
-		else if (!job->processes)
-			answer_failure(p, job, -ESRCH, "the job has ended");
-		else if (process)
-			start_for_process(p, process);
-		else if (p->role == PEER_WAITING)
-			answer_failure(p, job, -ESRCH, "the process has ended");
-		else
+		if (p->role == PEER_WAITING)
+			answer_failure(p, job, -EAGAIN, "another checkpoint was under way: ask again");
+		else if (!job->run)
 			start_for_client(p, job);
+		else if (can_share(p, job->run))
+			attach(p, job);
+		else
+			return;
 	}
 }
 

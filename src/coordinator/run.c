@@ -237,6 +237,10 @@ static int check_job(const struct job *job, enum op op, struct text *why)
 {
 	int err = 0;
 
+	if (!job->processes) {
+		text_put(why, "the job has ended");
+		return -ESRCH;
+	}
 	if (op == OP_CHECKPOINT)
 		err = generation_check_dir(job->config.dir, why);
 	for (struct process *p = job->processes; p && !err; p = p->next)

@@ -65,6 +65,7 @@ static const struct {
 	{MSG_COMMAND, PEER_NEW, take_command}, {MSG_REFUSE, PEER_MEMBER, run_message},
 	{MSG_BARRIER, PEER_MEMBER, run_message}, {MSG_THAWED, PEER_MEMBER, run_message},
 	{MSG_PROGRESS, PEER_MEMBER, run_message}, {MSG_DONE, PEER_MEMBER, run_message},
+	{MSG_THAWED, PEER_WAITING, run_message},
 };
 
 int serve_message(struct peer *p, const union any_msg *m)
