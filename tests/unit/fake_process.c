@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ static struct job_config config;
  *	die-writer	its writer is killed with half an image
  *	fail-write	its writer runs out of space
  *	slow-write	takes half a second to write
- *	ask		asks for a checkpoint itself, once, and prints the image's path
+ *	ask		asks for a checkpoint itself, once, and notes the answer in its directory
  */
 static bool does(const char *word)
 {
@@ -175,12 +176,19 @@ static void take_signal(int signo, siginfo_t *si, void *context)
 
 static void ask(void)
 {
+	char path[CKPT_PATH_MAX + 8];
 	int fd = lead(0);
 	union any_msg m;
+	FILE *f;
 
-	if (fd >= 0 && msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RESULT)
-		printf("%d %s\n", m.result.err, m.result.err ? m.result.text : m.result.image);
-	fflush(stdout);
+	if (fd < 0 || msg_recv(fd, &m, 20000) != 1 || m.m.type != MSG_RESULT)
+		return;
+	snprintf(path, sizeof(path), "%s/asked", config.dir);
+	f = fopen(path, "w");
+	if (!f)
+		return;
+	fprintf(f, "%d %s\n", m.result.err, m.result.err ? m.result.text : m.result.image);
+	fclose(f);
 }
 
 static void prepare(void)
@@ -197,16 +205,23 @@ static void prepare(void)
 	sigaction(config.signo, &sa, NULL);
 }
 
+/* Of no job that a signal would tell of, and gone with its parent. */
+static void be_child(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(config.signo, SIG_IGN);
+	close(STDIN_FILENO);
+	for (;;)
+		pause();
+}
+
 __attribute__((constructor)) static void be_fake(void)
 {
 	if (!getenv("CKPT_FAKE"))
 		return;
 	prepare();
-	if (does("child") && fork() == 0) {
-		signal(config.signo, SIG_IGN);
-		for (;;)
-			pause();
-	}
+	if (does("child") && fork() == 0)
+		be_child();
 	if (does("hello"))
 		send_hello();
 	close(STDIN_FILENO); /* ready */

@@ -1,0 +1,436 @@
+/*
+ * ckpt_coordinator and ckpt_command as they are built, with processes that only play their part.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "fake_process.h"
+#include "protocol.h"
+#include "runtime.h"
+#include "unit.h"
+
+static char top[] = "/tmp/ckpt-unit-XXXXXX";
+static char out[16384]; /* of the last command, both streams */
+
+/* A directory and a socket of this test's own. */
+static void set_up(void)
+{
+	char path[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	snprintf(path, sizeof(path), "%s/sock", top);
+	setenv("CKPT_SOCKET", path, 1);
+	setenv("CKPT_LINGER", "1", 1);
+	unsetenv("CKPT_LOG");
+}
+
+/* Run a shell command, "%s" for arguments; returns its exit status. */
+static int run(const char *fmt, ...)
+{
+	char command[1024];
+	va_list ap;
+	FILE *f;
+	int status;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	f = popen(command, "r");
+	ck_assert_ptr_nonnull(f);
+	out[fread(out, 1, sizeof(out) - 1, f)] = 0;
+	status = pclose(f);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int command(const char *args)
+{
+	char path[CKPT_PATH_MAX];
+
+	runtime_beside("../bin/ckpt_command", path, sizeof(path));
+	return run("%s %s 2>&1", path, args);
+}
+
+static void tear_down(void)
+{
+	command("--quit");
+	run("rm -rf %s", top);
+}
+
+static void expect(const char *part)
+{
+	ck_assert_msg(strstr(out, part), "no \"%s\" in: %s", part, out);
+}
+
+static bool exists(const char *name)
+{
+	char path[CKPT_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	return !access(path, F_OK);
+}
+
+static pid_t start(const char *job, const char *behaviour)
+{
+	pid_t pid = fake_start(job, top, behaviour);
+
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+static int coordinator_pid(void)
+{
+	int fd = msg_connect(getenv("CKPT_SOCKET"));
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (fd < 0)
+		return 0;
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len), 0);
+	close(fd);
+	return cred.pid;
+}
+
+UNIT_TEST(coordinator_without_a_job)
+{
+	set_up();
+	ck_assert_int_eq(command("--quit"), 3);
+	expect("no coordinator");
+	ck_assert_int_eq(command("--checkpoint"), 3);
+	expect("no job");
+	ck_assert_int_eq(command("--list --json"), 3);
+	expect("{\"jobs\":[],\"errors\":[\"no job");
+	ck_assert_int_eq(command("--quit"), 0);
+	tear_down();
+}
+
+UNIT_TEST(command_usage)
+{
+	set_up();
+	ck_assert_int_eq(command(""), 2);
+	ck_assert_int_eq(command("--nonsense"), 2);
+	ck_assert_int_eq(command("--checkpoint --list"), 2);
+	ck_assert_int_eq(command("--interval x"), 2);
+	ck_assert_int_eq(command("--list extra"), 2);
+	ck_assert_int_eq(command("--help"), 0);
+	ck_assert_int_eq(coordinator_pid(), 0); /* none of them starts one */
+	tear_down();
+}
+
+UNIT_TEST(coordinator_checkpoints_a_job)
+{
+	char json[256];
+	pid_t pid;
+
+	set_up();
+	command("--list");
+	pid = start("j1", "hello");
+	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect("fake-j1.00001.ckpt  5 B  pause 1.8 ms  total ");
+	ck_assert(exists("fake-j1.00001.ckpt"));
+	ck_assert_int_eq(command("--checkpoint --json"), 0);
+	snprintf(json, sizeof(json),
+		 "{\"jobs\":[{\"job\":\"j1\",\"image\":\"%s/fake-j1.00002.ckpt\",\"processes\":1,"
+		 "\"bytes\":5,\"pause_ms\":1.832,\"total_ms\":",
+		 top);
+	expect(json);
+	ck_assert_int_eq(command("--status"), 0);
+	expect("fake-j1.00002.ckpt");
+	fake_stop(pid);
+	ck_assert_int_eq(command("--status"), 3);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_check_writes_nothing)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "");
+	ck_assert_int_eq(command("--check"), 0);
+	expect("can be checkpointed");
+	ck_assert(!exists("fake-j1.00001.ckpt"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_is_killed_and_the_next_finds_the_job)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "hello");
+	ck_assert_int_eq(command("--checkpoint"), 0);
+	ck_assert_int_eq(kill(coordinator_pid(), SIGKILL), 0);
+	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect("fake-j1.00002.ckpt");
+	fake_stop(pid);
+	tear_down();
+}
+
+/* What a process does wrong, and what is said of it. */
+static void expect_failure(const char *behaviour, const char *text)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", behaviour);
+	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect(text);
+	ck_assert_ptr_eq(strchr(out, '\n'), strrchr(out, '\n')); /* one line */
+	ck_assert(!exists("fake-j1.00001.ckpt"));
+	ck_assert(!exists("fake-j1.00001.ckpt.part"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_tells_a_refusal)
+{
+	expect_failure("refuse", "): fd 7 (anon_inode:[io_uring]): io_uring can't be restored");
+}
+
+UNIT_TEST(coordinator_names_a_process_that_does_not_answer)
+{
+	expect_failure("silent", " did not answer the signal within 3 s: thread ");
+}
+
+UNIT_TEST(coordinator_names_a_process_that_does_not_freeze)
+{
+	expect_failure("hang-freeze", " did not freeze within 3 s: thread ");
+}
+
+UNIT_TEST(coordinator_sees_a_process_killed_in_the_freeze)
+{
+	expect_failure("die-frozen", "pid ");
+}
+
+UNIT_TEST(coordinator_sees_a_writer_killed)
+{
+	expect_failure("die-writer", "the connection ended while its image was being written");
+}
+
+UNIT_TEST(coordinator_tells_a_full_disk)
+{
+	expect_failure("fail-write", "No space left on device");
+}
+
+UNIT_TEST(coordinator_refuses_process_trees)
+{
+	expect_failure("child", "process trees are not supported yet");
+}
+
+UNIT_TEST(coordinator_refuses_a_stopped_process)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "");
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect("is stopped");
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_names_a_directory_that_is_missing)
+{
+	pid_t pid;
+
+	set_up();
+	pid = fake_start("j1", "/nonexistent", "");
+	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect("directory for images /nonexistent: No such file or directory");
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_kills_when_the_image_is_there)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "slow-write");
+	ck_assert_int_eq(command("--kill"), 0);
+	ck_assert(exists("fake-j1.00001.ckpt"));
+	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_serves_the_program_itself)
+{
+	set_up();
+	command("--list");
+	start("j1", "hello ask slow-write");
+	/* A client that comes meanwhile shares it, or has the next. */
+	ck_assert_int_eq(command("--checkpoint"), 0);
+	ck_assert(exists("fake-j1.00001.ckpt"));
+	for (int i = 0; i < 500 && !exists("asked"); i++)
+		usleep(10000);
+	run("cat %s/asked", top);
+	expect("0 /");
+	expect("/fake-j1.00001.ckpt");
+	command("--kill");
+	tear_down();
+}
+
+UNIT_TEST(coordinator_commands_at_once_share_a_checkpoint)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "hello slow-write");
+	command("--list");
+	command("--checkpoint --no-wait");
+	ck_assert_int_eq(command("--checkpoint"), 0);
+	ck_assert(exists("fake-j1.00001.ckpt"));
+	ck_assert(!exists("fake-j1.00002.ckpt"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_wants_one_of_several_jobs_chosen)
+{
+	char args[64];
+	pid_t a, b;
+
+	set_up();
+	a = start("j1", "");
+	b = start("j2", "");
+	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect("choose one with --job: j1 (fake, pid ");
+	expect("j2 (fake, pid ");
+	ck_assert_int_eq(command("--checkpoint --job j2"), 0);
+	snprintf(args, sizeof(args), "--checkpoint --job %d", a);
+	ck_assert_int_eq(command(args), 0);
+	ck_assert(exists("fake-j1.00001.ckpt"));
+	ck_assert_int_eq(command("--checkpoint --job fake"), 4);
+	ck_assert_int_eq(command("--checkpoint --job none"), 3);
+	ck_assert_int_eq(command("--list"), 0);
+	fake_stop(a);
+	fake_stop(b);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_keeps_an_interval)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "");
+	ck_assert_int_eq(command("--interval 1s"), 0);
+	sleep(3);
+	ck_assert_int_eq(command("--interval 0"), 0);
+	ck_assert(exists("fake-j1.00002.ckpt"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_started_by_many_at_once_is_one)
+{
+	set_up();
+	for (int i = 0; i < 8; i++)
+		if (fork() == 0)
+			_exit(command("--list"));
+	for (int i = 0, status; i < 8; i++) {
+		ck_assert_int_gt(wait(&status), 0);
+		ck_assert_int_eq(WEXITSTATUS(status), 3);
+	}
+	ck_assert_int_gt(coordinator_pid(), 0);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_ends_when_nothing_is_left)
+{
+	set_up();
+	command("--list");
+	ck_assert_int_gt(coordinator_pid(), 0);
+	sleep(3);
+	ck_assert_int_eq(coordinator_pid(), 0);
+	ck_assert(!exists("sock"));
+	tear_down();
+}
+
+/* ---- peers that mean no good ---- */
+
+static int peer(void)
+{
+	int fd = msg_connect(getenv("CKPT_SOCKET"));
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+UNIT_TEST(coordinator_drops_who_sends_nonsense)
+{
+	struct msg_barrier b = {.phase = PHASE_FREEZE};
+	union any_msg m;
+	int fd;
+
+	set_up();
+	command("--list");
+	fd = peer();
+	ck_assert_int_eq(send(fd, "nonsense", 8, 0), 8);
+	ck_assert_int_eq(msg_recv(fd, &m, 5000), 0);
+	close(fd);
+	fd = peer();
+	MSG_INIT(&b, MSG_BARRIER); /* of no checkpoint */
+	msg_send(fd, &b.m);
+	ck_assert_int_eq(msg_recv(fd, &m, 5000), 0);
+	close(fd);
+	ck_assert_int_eq(command("--list"), 3);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_drops_who_says_nothing)
+{
+	union any_msg m;
+	int fd;
+
+	set_up();
+	command("--list");
+	fd = peer();
+	ck_assert_int_eq(msg_recv(fd, &m, 20000), 0);
+	close(fd);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_sends_a_late_leader_back)
+{
+	struct msg_leader l = {.request = 12345};
+	union any_msg m;
+	int fd;
+
+	set_up();
+	command("--list");
+	config_default(&l.config);
+	config_set(&l.config, "CKPT_JOB", "j1");
+	MSG_INIT(&l, MSG_LEADER);
+	fd = peer();
+	msg_send(fd, &l.m);
+	ck_assert_int_eq(msg_recv(fd, &m, 5000), 1);
+	ck_assert_int_eq(m.m.type, MSG_PARAMS);
+	ck_assert_uint_eq(m.params.op, OP_NONE);
+	close(fd);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_is_not_held_up_by_many_connections)
+{
+	enum { MANY = 1000 };
+	int fd[MANY];
+
+	set_up();
+	command("--list");
+	for (int i = 0; i < MANY; i++)
+		fd[i] = peer();
+	ck_assert_int_eq(command("--list"), 3);
+	for (int i = 0; i < MANY; i++)
+		close(fd[i]);
+	tear_down();
+}
