@@ -1,0 +1,98 @@
+/*
+ * ckpt_inspect: what is in an image. load.c makes of its records the structures below; text.c shows
+ * them to people, json.c to programs; verify.c looks at every byte.
+ *
+ * The image may be anything, so strings of it are never printed as they are, and all memory lasts until
+ * the program ends.
+ */
+#ifndef CKPT_INSPECT_H
+#define CKPT_INSPECT_H
+
+#include "image.h"
+#include "records.h"
+
+/* How much of something the image holds. */
+struct share {
+	uint64_t saved;	/* bytes */
+	double stored;	/* bytes they take in the file; a chunk's are divided among what is in it */
+};
+
+struct area {
+	struct rec_vma rec;
+	const char *path;
+	struct share share;
+};
+
+struct file {
+	struct rec_file rec;
+	const char *link;
+};
+
+struct descriptor {
+	struct rec_fd rec;
+	const struct file *file; /* NULL: the image does not have it */
+};
+
+/* Content kept as a stream: a deleted file, memfd, shared memory. */
+struct object {
+	struct rec_object rec;
+	const char *name;
+	struct share share;
+};
+
+struct process {
+	struct rec_process rec;
+	const char *comm, *exe, *cwd; /* "" when absent */
+	const char *cmdline;	      /* arguments, each terminated */
+	size_t cmdline_len;
+	const char **warnings;
+	size_t nwarnings;
+	struct rec_thread *threads;
+	size_t nthreads;
+	struct area *areas;
+	size_t nareas;
+	struct file *files; /* by id */
+	size_t nfiles;
+	struct descriptor *fds;
+	size_t nfds;
+	struct object *objects;
+	size_t nobjects;
+};
+
+struct report {
+	const char *path;
+	struct image image;
+	struct rec_job job;
+	uint64_t raw; /* bytes of all chunks, decompressed */
+	struct process *processes;
+	size_t nprocesses;
+	bool verified;
+};
+
+/* Open and read all but the chunks; dies with one line when the file is no good image. */
+void report_load(struct report *r, const char *path);
+/*
+ * Check every chunk and section; one line on standard error for each that is damaged. Returns how many
+ * there are.
+ */
+size_t report_verify(struct report *r);
+void report_text(const struct report *r);
+void report_json(const struct report *r);
+
+/* "regular file", "memfd", … of an enum object_kind. */
+const char *object_kind_name(uint32_t kind);
+/* The path, or what a /proc/PID/maps says of an area without one; "" for plain memory. */
+const char *area_name(const struct area *a);
+/* "rw-p" */
+const char *area_permissions(const struct area *a, char buf[5]);
+/* "r", "w", "rw", "path" */
+const char *file_access(const struct file *f);
+
+/* Names of the bits of enum vma_flag that are no part of name or permissions. */
+struct vma_flag_name {
+	uint32_t flag;
+	const char *name;
+};
+extern const struct vma_flag_name vma_flag_names[]; /* ends with NULL */
+
+#endif

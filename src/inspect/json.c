@@ -1,0 +1,217 @@
+/*
+ * The report for programs: one object, whose names ckpt_inspect(1) documents.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jansson.h>
+#include "die.h"
+#include "inspect.h"
+
+/* jansson frees what it can't add, so that only a failure needs to be looked for. */
+static void put(json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, value))
+		die("out of memory");
+}
+
+static void add(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value))
+		die("out of memory");
+}
+
+/* Paths need not be UTF-8; bytes that are not become '?'. */
+static json_t *string(const char *s)
+{
+	json_t *j = json_string(s);
+	char *copy;
+
+	if (j)
+		return j;
+	copy = strdup(s);
+	if (!copy)
+		die("out of memory");
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p > 126)
+			*p = '?';
+	j = json_string(copy);
+	free(copy);
+	return j;
+}
+
+static json_t *address(uint64_t a)
+{
+	return json_sprintf("0x%lx", a);
+}
+
+static void put_share(json_t *object, const struct share *s)
+{
+	put(object, "saved", json_integer(s->saved));
+	put(object, "stored", json_integer(s->stored + 0.5));
+}
+
+static json_t *job_json(const struct rec_job *j)
+{
+	json_t *o = json_object();
+
+	put(o, "id", string(j->job));
+	put(o, "name", string(j->name));
+	put(o, "host", string(j->host));
+	put(o, "kernel", string(j->kernel));
+	put(o, "uid", json_integer(j->uid));
+	put(o, "generation", json_integer(j->generation));
+	put(o, "pause_ms", json_real(j->pause_ns / 1e6));
+	return o;
+}
+
+static json_t *cmdline_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	if (p->cmdline_len)
+		for (const char *s = p->cmdline; s < p->cmdline + p->cmdline_len;
+		     s += strlen(s) + 1)
+			add(list, string(s));
+	return list;
+}
+
+static json_t *warnings_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nwarnings; i++)
+		add(list, string(p->warnings[i]));
+	return list;
+}
+
+static json_t *threads_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nthreads; i++) {
+		json_t *o = json_object();
+
+		put(o, "tid", json_integer(p->threads[i].tid));
+		put(o, "name", string(p->threads[i].comm));
+		add(list, o);
+	}
+	return list;
+}
+
+static json_t *area_json(const struct area *a)
+{
+	json_t *o = json_object(), *flags = json_array();
+	char perm[5];
+
+	put(o, "start", address(a->rec.start));
+	put(o, "end", address(a->rec.end));
+	put(o, "permissions", string(area_permissions(a, perm)));
+	put(o, "name", string(area_name(a)));
+	put(o, "offset", json_integer(a->rec.offset));
+	put_share(o, &a->share);
+	for (const struct vma_flag_name *f = vma_flag_names; f->name; f++)
+		if (a->rec.flags & f->flag)
+			add(flags, string(f->name));
+	put(o, "flags", flags);
+	return o;
+}
+
+static json_t *areas_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nareas; i++)
+		add(list, area_json(&p->areas[i]));
+	return list;
+}
+
+static json_t *objects_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nobjects; i++) {
+		const struct object *x = &p->objects[i];
+		json_t *o = json_object();
+
+		put(o, "id", json_integer(x->rec.id));
+		put(o, "kind", string(object_kind_name(x->rec.kind)));
+		put(o, "name", string(x->name));
+		put(o, "size", json_integer(x->rec.size));
+		put_share(o, &x->share);
+		add(list, o);
+	}
+	return list;
+}
+
+static json_t *descriptor_json(const struct descriptor *d)
+{
+	json_t *o = json_object();
+
+	put(o, "fd", json_integer(d->rec.fd));
+	put(o, "file", json_integer(d->rec.file));
+	put(o, "cloexec", json_boolean(d->rec.cloexec));
+	if (!d->file)
+		return o;
+	put(o, "kind", string(d->file->rec.plugin));
+	put(o, "name", string(d->file->link));
+	put(o, "access", string(file_access(d->file)));
+	put(o, "flags", json_integer(d->file->rec.flags));
+	put(o, "position", json_integer(d->file->rec.pos));
+	put(o, "size", json_integer(d->file->rec.size));
+	put(o, "object", json_integer(d->file->rec.object));
+	return o;
+}
+
+static json_t *descriptors_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nfds; i++)
+		add(list, descriptor_json(&p->fds[i]));
+	return list;
+}
+
+static json_t *process_json(const struct process *p)
+{
+	json_t *o = json_object();
+
+	put(o, "pid", json_integer(p->rec.pid));
+	put(o, "ppid", json_integer(p->rec.ppid));
+	put(o, "pgid", json_integer(p->rec.pgid));
+	put(o, "sid", json_integer(p->rec.sid));
+	put(o, "uid", json_integer(p->rec.uid));
+	put(o, "gid", json_integer(p->rec.gid));
+	put(o, "name", string(p->comm));
+	put(o, "executable", string(p->exe));
+	put(o, "directory", string(p->cwd));
+	put(o, "command", cmdline_json(p));
+	put(o, "warnings", warnings_json(p));
+	put(o, "threads", threads_json(p));
+	put(o, "memory", areas_json(p));
+	put(o, "objects", objects_json(p));
+	put(o, "descriptors", descriptors_json(p));
+	return o;
+}
+
+void report_json(const struct report *r)
+{
+	json_t *o = json_object(), *processes = json_array();
+
+	put(o, "image", string(r->path));
+	put(o, "version", json_integer(r->image.header.version));
+	put(o, "bytes", json_integer(r->image.size));
+	put(o, "raw_bytes", json_integer(r->raw));
+	put(o, "chunks", json_integer(r->image.nchunks));
+	put(o, "sections", json_integer(r->image.nsections));
+	put(o, "created", json_real(r->image.header.created_ns / 1e9));
+	put(o, "verified", json_boolean(r->verified));
+	put(o, "job", job_json(&r->job));
+	for (size_t i = 0; i < r->nprocesses; i++)
+		add(processes, process_json(&r->processes[i]));
+	put(o, "processes", processes);
+	if (json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
+		die("cannot write to standard output");
+	putchar('\n');
+	json_decref(o);
+}

@@ -1,0 +1,273 @@
+/*
+ * From the image's records to structures. Extents are sorted by stream and start, so that what an area
+ * has in the image is found without looking at all of them.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "die.h"
+#include "inspect.h"
+
+struct extents {
+	struct image_extent *e;
+	size_t n;
+};
+
+/* One more element of size bytes, zeroed, at the end of *array. */
+static void *array_add(void *array, size_t *n, size_t size)
+{
+	char **base = array;
+	char *grown = *base;
+
+	if ((*n & (*n - 1)) == 0) { /* full at each power of two */
+		grown = reallocarray(*base, *n ? *n * 2 : 1, size);
+		if (!grown)
+			die("out of memory");
+	}
+	*base = grown;
+	return memset(grown + (*n)++ * size, 0, size);
+}
+
+static const char *extra(const struct rec *r, size_t n)
+{
+	size_t len;
+
+	return rec_extra(r, n, &len);
+}
+
+/* ---- what the image holds of a range ---- */
+
+static int extent_order(const void *x, const void *y)
+{
+	const struct image_extent *a = x, *b = y;
+
+	if (a->stream != b->stream)
+		return a->stream < b->stream ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* Index of the first extent of the stream that ends behind start. */
+static size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start)
+{
+	size_t low = 0, high = x->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct image_extent *e = &x->e[mid];
+
+		if (e->stream < stream || (e->stream == stream && e->start + e->len <= start))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void share_add(struct share *s, const struct image *img, const struct extents *x,
+		      uint32_t stream, uint64_t start, uint64_t end)
+{
+	for (size_t i = extents_find(x, stream, start); i < x->n; i++) {
+		const struct image_extent *e = &x->e[i];
+		const struct image_chunk *c = &img->chunks[e->chunk];
+
+		if (e->stream != stream || e->start >= end)
+			break;
+		s->saved += e->len;
+		s->stored += (double)c->stored * e->len / c->raw;
+	}
+}
+
+static void find_shares(const struct image *img, struct process *p, const struct extents *x)
+{
+	for (size_t i = 0; i < p->nareas; i++) {
+		struct area *a = &p->areas[i];
+
+		if (a->rec.flags & VMA_GUARD)
+			continue;
+		share_add(&a->share, img, x, STREAM_MEMORY, a->rec.start, a->rec.end);
+		share_add(&a->share, img, x, STREAM_FILE_TEXT, a->rec.start, a->rec.end);
+	}
+	for (size_t i = 0; i < p->nobjects; i++)
+		share_add(&p->objects[i].share, img, x, STREAM_OBJECT + p->objects[i].rec.id, 0,
+			  UINT64_MAX);
+}
+
+/* ---- records ---- */
+
+static void add_string(struct process *p, const struct rec *r)
+{
+	struct rec_string s;
+	size_t len;
+	const char *text = rec_extra(r, sizeof(s), &len);
+
+	rec_get(r, &s, sizeof(s));
+	switch (s.kind) {
+	case STRING_COMM:
+		p->comm = text;
+		break;
+	case STRING_EXE:
+		p->exe = text;
+		break;
+	case STRING_CWD:
+		p->cwd = text;
+		break;
+	case STRING_CMDLINE:
+		p->cmdline = text;
+		p->cmdline_len = len;
+		break;
+	case STRING_WARNING:
+		*(const char **)array_add(&p->warnings, &p->nwarnings, sizeof(text)) = text;
+		break;
+	}
+}
+
+static void add_process(struct process *p, const struct rec *r)
+{
+	rec_get(r, &p->rec, sizeof(p->rec));
+}
+
+static void add_thread(struct process *p, const struct rec *r)
+{
+	struct rec_thread *t = array_add(&p->threads, &p->nthreads, sizeof(*t));
+
+	rec_get(r, t, sizeof(*t));
+	t->comm[sizeof(t->comm) - 1] = 0;
+}
+
+static void add_area(struct process *p, const struct rec *r)
+{
+	struct area *a = array_add(&p->areas, &p->nareas, sizeof(*a));
+
+	rec_get(r, &a->rec, sizeof(a->rec));
+	a->path = extra(r, sizeof(a->rec));
+}
+
+static void add_descriptor(struct process *p, const struct rec *r)
+{
+	struct descriptor *d = array_add(&p->fds, &p->nfds, sizeof(*d));
+
+	rec_get(r, &d->rec, sizeof(d->rec));
+}
+
+static void add_file(struct process *p, const struct rec *r)
+{
+	struct file *f = array_add(&p->files, &p->nfiles, sizeof(*f));
+
+	rec_get(r, &f->rec, sizeof(f->rec));
+	f->rec.plugin[sizeof(f->rec.plugin) - 1] = 0;
+	f->link = extra(r, sizeof(f->rec));
+}
+
+static void add_object(struct process *p, const struct rec *r)
+{
+	struct object *o = array_add(&p->objects, &p->nobjects, sizeof(*o));
+
+	rec_get(r, &o->rec, sizeof(o->rec));
+	o->name = extra(r, sizeof(o->rec));
+}
+
+static void (*const adders[])(struct process *p, const struct rec *r) = {
+	[REC_PROCESS] = add_process,
+	[REC_STRING] = add_string,
+	[REC_THREAD] = add_thread,
+	[REC_VMA] = add_area,
+	[REC_FD] = add_descriptor,
+	[REC_FILE] = add_file,
+	[REC_OBJECT] = add_object,
+};
+
+static int file_order(const void *x, const void *y)
+{
+	const struct file *a = x, *b = y;
+
+	return a->rec.id < b->rec.id ? -1 : a->rec.id > b->rec.id;
+}
+
+static void find_files(struct process *p)
+{
+	if (p->nfiles)
+		qsort(p->files, p->nfiles, sizeof(*p->files), file_order);
+	for (size_t i = 0; p->nfiles && i < p->nfds; i++) {
+		struct file key = {.rec.id = p->fds[i].rec.file};
+
+		p->fds[i].file = bsearch(&key, p->files, p->nfiles, sizeof(key), file_order);
+	}
+}
+
+/* ---- the image ---- */
+
+static int area_order(const void *x, const void *y)
+{
+	const struct area *a = x, *b = y;
+
+	return a->rec.start < b->rec.start ? -1 : a->rec.start > b->rec.start;
+}
+
+static void load_process(struct report *r, const struct image_section *s, struct text *why)
+{
+	struct process *p = array_add(&r->processes, &r->nprocesses, sizeof(*p));
+	const struct rec *rec;
+	struct extents x;
+	struct rec_iter it;
+	void *data;
+	size_t n;
+
+	p->comm = p->exe = p->cwd = p->cmdline = "";
+	if (image_read_section(&r->image, s, &data, &n, why) < 0 ||
+	    image_extents(&r->image, s->owner, &x.e, &x.n, why) < 0)
+		die("%s: %s", r->path, why->buf);
+	it = rec_iter(data, n);
+	while ((rec = rec_next(&it)))
+		if (rec->type < ARRAY_SIZE(adders) && adders[rec->type])
+			adders[rec->type](p, rec);
+	if (it.err)
+		die("%s: damaged: records of process %u", r->path, s->owner);
+	if (x.n)
+		qsort(x.e, x.n, sizeof(*x.e), extent_order);
+	if (p->nareas)
+		qsort(p->areas, p->nareas, sizeof(*p->areas), area_order);
+	find_files(p);
+	find_shares(&r->image, p, &x);
+}
+
+static void load_job(struct report *r, struct text *why)
+{
+	const struct image_section *s = image_find(&r->image, SECTION_JOB, 0);
+	const struct rec *rec;
+	struct rec_iter it;
+	void *data;
+	size_t n;
+
+	if (!s)
+		die("%s: damaged: no description of the job", r->path);
+	if (image_read_section(&r->image, s, &data, &n, why) < 0)
+		die("%s: %s", r->path, why->buf);
+	it = rec_iter(data, n);
+	rec = rec_next_type(&it, REC_JOB);
+	if (!rec)
+		die("%s: damaged: no description of the job", r->path);
+	rec_get(rec, &r->job, sizeof(r->job));
+	r->job.job[sizeof(r->job.job) - 1] = 0;
+	r->job.name[sizeof(r->job.name) - 1] = 0;
+	r->job.host[sizeof(r->job.host) - 1] = 0;
+	r->job.kernel[sizeof(r->job.kernel) - 1] = 0;
+}
+
+void report_load(struct report *r, const char *path)
+{
+	char buf[256] = "";
+	struct text why = TEXT(buf);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
+
+	*r = (struct report){.path = path};
+	if (fd < 0)
+		die("cannot open %s:", path);
+	if (image_open(&r->image, fd, &why) < 0)
+		die("%s: %s", path, buf);
+	for (uint64_t i = 0; i < r->image.nchunks; i++)
+		r->raw += r->image.chunks[i].raw;
+	load_job(r, &why);
+	for (uint32_t i = 0; i < r->image.nsections; i++)
+		if (r->image.sections[i].type == SECTION_PROCESS)
+			load_process(r, &r->image.sections[i], &why);
+}

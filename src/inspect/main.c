@@ -1,0 +1,67 @@
+/*
+ * ckpt_inspect FILE: what is in an image, for people or with --json, and with --verify whether all of it
+ * is as it was written.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "die.h"
+#include "inspect.h"
+
+enum { STATUS_DAMAGED = 1 };
+
+struct options {
+	bool json, verify;
+	const char *path;
+};
+
+static const char usage[] = "usage: ckpt_inspect [--json] [--verify] FILE\n";
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"verify", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			o->json = true;
+			break;
+		case 'v':
+			o->verify = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(STATUS_DONE);
+		default:
+			exit(STATUS_USAGE);
+		}
+	}
+	if (optind != argc - 1)
+		die_status(STATUS_USAGE, "one image must be given (see --help)");
+	o->path = argv[optind];
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {0};
+	struct report r;
+
+	die_init("ckpt_inspect", STATUS_DAMAGED);
+	parse_options(&o, argc, argv);
+	report_load(&r, o.path);
+	if (o.verify && report_verify(&r) > 0)
+		return STATUS_DAMAGED;
+	if (o.json)
+		report_json(&r);
+	else
+		report_text(&r);
+	if (fflush(stdout) || ferror(stdout))
+		die("cannot write to standard output:");
+	return STATUS_DONE;
+}

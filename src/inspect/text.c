@@ -1,0 +1,165 @@
+/*
+ * The report for people. Tables have a line a thing, whose last column is as long as it is.
+ */
+#include <stdio.h>
+#include "inspect.h"
+#include "units.h"
+
+/* A string of the image: nothing in it may steer a terminal. */
+static void put_safe(const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = *s;
+
+		if (c < ' ' || c == 127)
+			printf("\\%03o", c);
+		else
+			putchar(c);
+	}
+}
+
+static void put_field(const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	printf("  %-10s ", name);
+	put_safe(value);
+	putchar('\n');
+}
+
+/* Arguments with blanks between them. */
+static void put_cmdline(const struct process *p)
+{
+	if (!p->cmdline_len)
+		return;
+	printf("  %-10s", "command");
+	for (const char *s = p->cmdline; s < p->cmdline + p->cmdline_len; s += str_len(s) + 1) {
+		putchar(' ');
+		put_safe(s);
+	}
+	putchar('\n');
+}
+
+static void put_image(const struct report *r)
+{
+	const struct image *img = &r->image;
+	const struct rec_job *j = &r->job;
+	char a[UNITS_MAX], b[UNITS_MAX];
+
+	put_safe(r->path);
+	printf("\n  %-10s ", "job");
+	put_safe(j->job);
+	printf(" (");
+	put_safe(j->name);
+	printf("), checkpoint %lu, of user %u\n", j->generation, j->uid);
+	printf("  %-10s %s on ", "taken", units_time(a, img->header.created_ns));
+	put_safe(j->host);
+	printf(", Linux ");
+	put_safe(j->kernel);
+	printf("\n  %-10s %s\n", "pause", units_duration(a, j->pause_ns));
+	printf("  %-10s %s, of %s, in %lu chunks and %u sections of format %u\n", "size",
+	       units_bytes(a, img->size), units_bytes(b, r->raw), img->nchunks, img->nsections,
+	       img->header.version);
+	printf("  %-10s %s\n", "verified",
+	       r->verified ? "every byte is as it was written" : "tables only (--verify: all of it)");
+}
+
+static void put_threads(const struct process *p)
+{
+	printf("\n  threads\n%10s  NAME\n", "TID");
+	for (size_t i = 0; i < p->nthreads; i++) {
+		printf("%10d  ", p->threads[i].tid);
+		put_safe(p->threads[i].comm);
+		printf("%s\n", p->threads[i].flags & THREAD_LEADER ? " (took the checkpoint)" : "");
+	}
+}
+
+static void put_shares(const struct share *s)
+{
+	char a[UNITS_MAX], b[UNITS_MAX];
+
+	if (s->saved)
+		printf(" %10s %10s ", units_memory(a, s->saved), units_memory(b, s->stored));
+	else
+		printf(" %10s %10s ", "-", "-");
+}
+
+static void put_area(const struct area *a)
+{
+	char size[UNITS_MAX], perm[5];
+
+	printf("  %16lx %16lx %s %10s", a->rec.start, a->rec.end, area_permissions(a, perm),
+	       units_memory(size, a->rec.end - a->rec.start));
+	put_shares(&a->share);
+	put_safe(area_name(a));
+	for (const struct vma_flag_name *f = vma_flag_names; f->name; f++)
+		if (a->rec.flags & f->flag)
+			printf(" %s", f->name);
+	putchar('\n');
+}
+
+static void put_areas(const struct process *p)
+{
+	printf("\n  memory\n  %16s %16s %s %10s %10s %10s WHAT\n", "START", "END", "PERM", "SIZE", "SAVED",
+	       "ON DISK");
+	for (size_t i = 0; i < p->nareas; i++)
+		put_area(&p->areas[i]);
+}
+
+static void put_objects(const struct process *p)
+{
+	if (!p->nobjects)
+		return;
+	printf("\n  objects\n%10s %10s %10s %10s WHAT\n", "ID", "SIZE", "SAVED", "ON DISK");
+	for (size_t i = 0; i < p->nobjects; i++) {
+		const struct object *o = &p->objects[i];
+		char size[UNITS_MAX];
+
+		printf("%10u %10s", o->rec.id, units_memory(size, o->rec.size));
+		put_shares(&o->share);
+		printf("%s ", object_kind_name(o->rec.kind));
+		put_safe(o->name);
+		putchar('\n');
+	}
+}
+
+static void put_descriptors(const struct process *p)
+{
+	printf("\n  descriptors\n%10s %6s %-7s %12s %-12s WHAT\n", "FD", "FILE", "ACCESS", "POSITION",
+	       "KIND");
+	for (size_t i = 0; i < p->nfds; i++) {
+		const struct descriptor *d = &p->fds[i];
+
+		printf("%10d %6u ", d->rec.fd, d->rec.file);
+		if (d->file) {
+			printf("%-7s %12ld %-12s ", file_access(d->file), d->file->rec.pos,
+			       d->file->rec.plugin);
+			put_safe(d->file->link);
+		}
+		printf("%s\n", d->rec.cloexec ? " (close on exec)" : "");
+	}
+}
+
+static void put_process(const struct process *p)
+{
+	printf("\nprocess %d (", p->rec.pid);
+	put_safe(p->comm);
+	printf("), parent %d, group %d, session %d, user %u:%u\n", p->rec.ppid, p->rec.pgid, p->rec.sid,
+	       p->rec.uid, p->rec.gid);
+	put_cmdline(p);
+	put_field("executable", p->exe);
+	put_field("directory", p->cwd);
+	for (size_t i = 0; i < p->nwarnings; i++)
+		put_field("warning", p->warnings[i]);
+	put_threads(p);
+	put_areas(p);
+	put_objects(p);
+	put_descriptors(p);
+}
+
+void report_text(const struct report *r)
+{
+	put_image(r);
+	for (size_t i = 0; i < r->nprocesses; i++)
+		put_process(&r->processes[i]);
+}

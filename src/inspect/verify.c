@@ -1,0 +1,67 @@
+/*
+ * A look at every byte of the image: sections and chunks against their checksums, and that chunks
+ * decompress. What is damaged is told one by one.
+ */
+#include <stdlib.h>
+#include "die.h"
+#include "inspect.h"
+
+struct verifier {
+	void *dctx;
+	uint8_t *in, *out; /* IMAGE_CHUNK_MAX each */
+};
+
+static void *need(size_t n)
+{
+	void *p = malloc(n);
+
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+static const char *reason(int err)
+{
+	return err == -EBADMSG ? "not what was written" : errno_name(err);
+}
+
+static int verify_chunk(const struct verifier *v, int fd, const struct image_chunk *c)
+{
+	int r = image_verify_chunk(fd, c, v->in);
+
+	return r < 0 ? r : image_unpack(v->dctx, c, v->in, v->out);
+}
+
+size_t report_verify(struct report *r)
+{
+	const struct image *img = &r->image;
+	size_t n = image_dctx_size(), bad = 0;
+	struct verifier v = {
+		.dctx = image_dctx(need(n), n),
+		.in = need(IMAGE_CHUNK_MAX),
+		.out = need(IMAGE_CHUNK_MAX),
+	};
+
+	for (uint32_t i = 0; i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+		int err = image_verify_section(img, s);
+
+		if (err < 0) {
+			warn("%s: damaged: section of type %u, %lu bytes at %lu: %s", r->path, s->type,
+			     s->stored, s->offset, reason(err));
+			bad++;
+		}
+	}
+	for (uint64_t i = 0; i < img->nchunks; i++) {
+		const struct image_chunk *c = &img->chunks[i];
+		int err = verify_chunk(&v, img->fd, c);
+
+		if (err < 0) {
+			warn("%s: damaged: chunk %lu, %u bytes at %lu: %s", r->path, i, c->stored,
+			     c->offset, reason(err));
+			bad++;
+		}
+	}
+	r->verified = bad == 0;
+	return bad;
+}

@@ -1,0 +1,118 @@
+"""ckpt_inspect: what it says of an image, and of files that are none or damaged."""
+
+import json
+import os
+
+import pytest
+
+PROGRAM = """
+import os, time
+data = bytearray(os.urandom(1 << 20)) * 4
+log = open("log", "a")
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def image(ckpt):
+    job = ckpt.launch(["/usr/bin/python3", "-c", PROGRAM])
+    job.wait_output("ready\n")
+    result = ckpt.checkpoint()
+    result["pid"] = job.pid
+    return result
+
+
+def write(ckpt, name, data):
+    return ckpt.file(name, data)
+
+
+def refused(done, path, text):
+    """One line that names the file, and status 1."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("ckpt_inspect: ")
+    assert path in lines[0] and text in lines[0]
+
+
+def test_json_tells_what_is_in_an_image(ckpt, image):
+    done = ckpt.run("ckpt_inspect", "--json", "--verify", image["image"])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["image"] == image["image"]
+    assert report["bytes"] == image["bytes"] == os.path.getsize(image["image"])
+    assert report["verified"] is True
+    assert report["job"]["id"] == image["job"]
+    [process] = report["processes"]
+    assert process["pid"] == image["pid"]
+    assert process["uid"] == ckpt.uid
+    assert process["command"] == ["/usr/bin/python3", "-c", PROGRAM]
+    assert process["directory"] == ckpt.work
+    assert [t["tid"] for t in process["threads"]] == [image["pid"]]
+
+
+def test_json_tells_what_memory_takes(ckpt, image):
+    report = json.loads(ckpt.run("ckpt_inspect", "--json", image["image"]).stdout)
+    assert report["verified"] is False
+    memory = report["processes"][0]["memory"]
+    ends = 0
+    for area in memory:
+        start, end = int(area["start"], 16), int(area["end"], 16)
+        assert ends <= start < end or "guard" in area["flags"]
+        assert 0 <= area["stored"] <= area["saved"] + 1 <= end - start + 1
+        ends = max(end, ends)
+    names = [area["name"] for area in memory]
+    assert "[heap]" in names and "[stack]" in names and "[vdso]" in names
+    saved = sum(area["saved"] for area in memory)
+    assert saved == report["raw_bytes"] > 4 << 20
+    assert sum(area["stored"] for area in memory) <= report["bytes"]
+
+
+def test_json_tells_what_is_open(ckpt, image):
+    report = json.loads(ckpt.run("ckpt_inspect", "--json", image["image"]).stdout)
+    by_fd = {d["fd"]: d for d in report["processes"][0]["descriptors"]}
+    assert set(by_fd) == {0, 1, 2, 3}
+    assert by_fd[0]["name"] == "/dev/null" and by_fd[0]["access"] == "rw"
+    assert by_fd[3]["name"] == ckpt.path("log") and by_fd[3]["access"] == "w"
+    assert by_fd[3]["cloexec"] is True and by_fd[3]["kind"] == "regular"
+
+
+def test_text_names_the_same_things(ckpt, image):
+    done = ckpt.run("ckpt_inspect", image["image"])
+    assert done.returncode == 0, done.stderr
+    for text in (image["image"], image["job"], "process %d " % image["pid"], "[heap]",
+                 ckpt.path("log"), "/usr/bin/python3 -c"):
+        assert text in done.stdout
+    # the program's newlines do not make lines of their own
+    assert "\\012import os" in done.stdout
+
+
+def test_damage_is_told(ckpt, image):
+    with open(image["image"], "rb") as f:
+        good = f.read()
+    bad = bytearray(good)
+    bad[1000] ^= 1
+    path = write(ckpt, "flipped.ckpt", bytes(bad))
+    refused(ckpt.run("ckpt_inspect", "--verify", path), path, "damaged: chunk")
+    path = write(ckpt, "short.ckpt", good[:-1])
+    refused(ckpt.run("ckpt_inspect", path), path, "truncated")
+    path = write(ckpt, "tail.ckpt", good[:-100] + bytes([good[-100] ^ 1]) + good[-99:])
+    refused(ckpt.run("ckpt_inspect", path), path, "damaged")
+
+
+def test_what_is_no_image_is_refused(ckpt):
+    refused(ckpt.run("ckpt_inspect", "nothing"), "nothing", "No such file")
+    refused(ckpt.run("ckpt_inspect", "/"), "/", "not a regular file")
+    refused(ckpt.run("ckpt_inspect", write(ckpt, "text", "hello")), "text", "not an image")
+    refused(ckpt.run("ckpt_inspect", write(ckpt, "empty", "")), "empty", "not an image")
+    os.mkfifo(ckpt.path("fifo"))
+    os.chmod(ckpt.path("fifo"), 0o666)
+    refused(ckpt.run("ckpt_inspect", "fifo"), "fifo", "not a regular file")
+
+
+@pytest.mark.parametrize("args", [[], ["a", "b"], ["--what", "a"]])
+def test_wrong_use_is_status_2(ckpt, args):
+    done = ckpt.run("ckpt_inspect", *args)
+    assert done.returncode == 2
+    assert done.stdout == "" and len(done.stderr.splitlines()) == 1
