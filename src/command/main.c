@@ -134,11 +134,11 @@ static int converse(int fd, const struct msg_command *c, const struct output *ou
 
 static int no_coordinator(const struct output *out, int err)
 {
-	char text[128];
+	char text[128] = "";
 
 	if (err == -ENOENT || err == -ECONNREFUSED)
 		snprintf(text, sizeof(text), "no coordinator is running");
-	else
+	else if (err != -ECANCELED) /* has been told */
 		snprintf(text, sizeof(text), "cannot reach the coordinator: %s", strerror(-err));
 	out->end(STATUS_NO_JOB, text);
 	return STATUS_NO_JOB;

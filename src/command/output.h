@@ -14,7 +14,7 @@ struct output {
 	void (*result)(const struct msg_result *m);
 	void (*line)(const char *text);
 	void (*progress)(const struct msg_progress *m);
-	/* The last: status and why, "" when it went well or has been told. */
+	/* The last: status and why, "" when it went well or standard error has told. */
 	void (*end)(int status, const char *text);
 };
 

@@ -186,8 +186,8 @@ static void show_end(int status, const char *text)
 {
 	bar_clear();
 	fflush(stdout);
-	if (status && !line_shown)
-		warn("%s", *text ? text : "failed");
+	if (status && *text && !line_shown)
+		warn("%s", text);
 }
 
 const struct output *output_text(const struct msg_command *c)

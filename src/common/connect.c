@@ -34,7 +34,7 @@ static void exec_coordinator(const char *path)
 	_exit(STATUS_OWN);
 }
 
-static void start_coordinator(void)
+static int start_coordinator(void)
 {
 	char path[PATH_MAX];
 	int status = 0;
@@ -49,19 +49,20 @@ static void start_coordinator(void)
 	/* ECHILD: the caller ignores SIGCHLD, the status is lost; whether it answers will tell. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status)
-		die("the coordinator did not start");
+	if (WIFSIGNALED(status))
+		warn("%s was killed by signal %d", path, WTERMSIG(status));
+	return status ? -ECANCELED : 0;
 }
 
 int coordinator_connect(bool start)
 {
 	char path[SOCKET_PATH_MAX];
-	int fd;
+	int fd, err;
 
 	runtime_socket_path(path);
 	fd = msg_connect(path);
 	if (!start || (fd != -ENOENT && fd != -ECONNREFUSED))
 		return fd;
-	start_coordinator();
-	return msg_connect(path);
+	err = start_coordinator();
+	return err ? err : msg_connect(path);
 }

@@ -156,6 +156,8 @@ static void set_socket(void)
 	char path[SOCKET_PATH_MAX];
 	int fd = coordinator_connect(true);
 
+	if (fd == -ECANCELED)
+		exit(STATUS_OWN); /* it has been told why */
 	if (fd < 0)
 		die("cannot reach the coordinator: %s", strerror(-fd));
 	close(fd);
