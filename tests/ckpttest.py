@@ -21,7 +21,7 @@ import uuid
 
 LIMIT = 60  # seconds until a wait fails
 MARK = "CKPT_TEST_MARK"
-TEST_UID = 12345  # the ordinary user; it needs no entry in /etc/passwd
+FIRST_UID, LAST_UID = 20000, 59999  # ordinary users; they need no entry in /etc/passwd
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -255,8 +255,9 @@ class Ckpt:
         self.as_user = {}
         self.uid, self.gid = os.getuid(), os.getgid()
         if os.getuid() == 0 and not root:
-            self.uid = self.gid = TEST_UID
-            self.as_user = {"user": TEST_UID, "group": TEST_UID, "extra_groups": []}
+            # a user of its own for each test: a coordinator takes up what it finds of its user's
+            self.uid = self.gid = random.randint(FIRST_UID, LAST_UID)
+            self.as_user = {"user": self.uid, "group": self.uid, "extra_groups": []}
         self.dir = tempfile.mkdtemp(prefix="ckpt-test-")
         self.images = self.mkdir("images")
         self.work = self.mkdir("work")

@@ -21,7 +21,7 @@ struct message {
 static struct place {
 	pthread_mutex_t lock;
 	pthread_cond_t more, less;
-	struct message queue[2];
+	struct message queue[MESSAGES + 1];
 	unsigned head, tail;
 } places[THREADS];
 
@@ -30,9 +30,9 @@ static int rounds = 350;
 static void put(struct place *p, struct message m)
 {
 	pthread_mutex_lock(&p->lock);
-	while (p->tail - p->head == 2)
+	while (p->tail - p->head == MESSAGES + 1)
 		pthread_cond_wait(&p->less, &p->lock);
-	p->queue[p->tail++ % 2] = m;
+	p->queue[p->tail++ % (MESSAGES + 1)] = m;
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -44,7 +44,7 @@ static struct message take(struct place *p)
 	pthread_mutex_lock(&p->lock);
 	while (p->tail == p->head)
 		pthread_cond_wait(&p->more, &p->lock);
-	m = p->queue[p->head++ % 2];
+	m = p->queue[p->head++ % (MESSAGES + 1)];
 	pthread_cond_signal(&p->less);
 	pthread_mutex_unlock(&p->lock);
 	return m;
@@ -87,12 +87,13 @@ int main(int argc, char **argv)
 		pthread_cond_init(&places[i].more, NULL);
 		pthread_cond_init(&places[i].less, NULL);
 	}
+	/* all are there before the first moves: their order stays */
+	for (int i = 0; i < MESSAGES; i++)
+		put(&places[1], (struct message){.number = i, .value = (uint64_t)i * 77});
 	for (long i = 0; i < THREADS; i++)
 		if (pthread_create(&t[i], NULL, thread, (void *)i))
 			return 1;
-	for (int i = 0; i < MESSAGES; i++)
-		put(&places[1], (struct message){.number = i, .value = (uint64_t)i * 77});
-	for (int i = 1; i < THREADS; i++) {
+	for (int i = 0; i < THREADS; i++) {
 		void *seen;
 
 		pthread_join(t[i], &seen);

@@ -2,7 +2,6 @@
 create table t (id integer primary key, x integer, s text);
 create index t_x on t (x);
 begin; with recursive n(i, x) as (select 1, 1 union all select i + 1, (x * 1103515245 + 12345) % 2147483648 from n where i < 3000)
-begin; with recursive n(i, x) as (select 1, 1 union all select i + 1, (x * 1103515245 + 12345) % 2147483648 from n where i < 3000)
   insert into t (x, s) select x % 5000, 'row ' || x from n; commit;
 select 0, count(*), sum(x), max(s) from t;
 select x, count(*) from t group by x order by 2 desc, 1 limit 2;
