@@ -165,10 +165,10 @@ static void snapshot(struct checkpoint *c)
 		.nthreads = c->nthreads,
 		.pause_ns = sys_clock_ns(CLOCK_MONOTONIC) - c->t_start,
 	};
-	int r = snapshot_start(&sn, &c->in_pause);
 
+	snapshot_start(&sn, &c->in_pause);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
-	if (barrier(c, PHASE_SNAPSHOT, r) && c->params.flags & PARAMS_STAY_FROZEN)
+	if (barrier(c, PHASE_SNAPSHOT, 0) && c->params.flags & PARAMS_STAY_FROZEN)
 		/* Ended by the coordinator when the image is durable; released when it could not be. */
 		msg_recv(c->save.conn, &c->in, -1);
 }
@@ -216,16 +216,18 @@ static void restore(struct checkpoint *c)
 
 static void release_memory(struct checkpoint *c)
 {
+	if (!c->restarted) { /* these were never in the image */
+		blob_free(&c->save.rec);
+		arena_free(&c->save.arena);
+	}
+	if (c->in_pause && !c->restarted)
+		memory_drop_new(&c->memory);
 	signals_free(&c->ps.queued);
 	signals_free(&c->self.queued);
 	if (c->memory.maps == preload.maps_buf)
 		sys_madvise(preload.maps_buf, preload.maps_cap, 4 /* MADV_DONTNEED */);
 	else if (c->memory.maps)
 		sys_munmap(c->memory.maps, ALIGN_UP(c->memory.maps_len, CKPT_PAGE));
-	if (c->restarted)
-		return; /* what follows was never in the image */
-	blob_free(&c->save.rec);
-	arena_free(&c->save.arena);
 }
 
 static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)

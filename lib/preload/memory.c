@@ -300,3 +300,42 @@ void memory_save(struct memory *m, struct save *s, const struct process_state *p
 	if (r < 0)
 		s->err = r;
 }
+
+/* ---- giving back ---- */
+
+/* Unmap [start, end) but for what the old text, from *p on, has there. */
+static void drop_between(const char *p, const char *end, uint64_t start, uint64_t stop)
+{
+	struct map_line old;
+
+	while (start < stop && maps_next(&p, end, &old) > 0) {
+		if (old.end <= start)
+			continue;
+		if (old.start >= stop)
+			break;
+		if (old.start > start)
+			sys_munmap((void *)start, old.start - start);
+		start = old.end;
+	}
+	if (start < stop)
+		sys_munmap((void *)start, stop - start);
+}
+
+void memory_drop_new(struct memory *m)
+{
+	const char *old_end = m->maps + m->maps_len;
+	char *now = m->maps + ALIGN_UP(m->maps_len + 1, CKPT_PAGE);
+	const char *p = now;
+	struct map_line line;
+	ssize_t n;
+
+	/* The second text goes behind the first; a program with so many areas that it can't stays as it is. */
+	if (m->maps != preload.maps_buf || 2 * m->maps_len + 64 * CKPT_PAGE > preload.maps_cap)
+		return;
+	n = io_read_file("/proc/thread-self/maps", now, preload.maps_cap - (now - m->maps));
+	if (n <= 0)
+		return;
+	while (maps_next(&p, now + n, &line) > 0)
+		if (!(line.name_len && line.name[0] == '['))
+			drop_between(m->maps, old_end, line.start, line.end);
+}

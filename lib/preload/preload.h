@@ -217,6 +217,8 @@ enum area area_kind(const struct map_line *m, const char **what) HIDDEN;
 int memory_read(struct memory *m) HIDDEN;
 /* In the pause: copy what the snapshot would not see. Refuses what can't be restored. */
 void memory_save(struct memory *m, struct save *s, const struct process_state *ps) HIDDEN;
+/* Unmap whatever has been mapped since memory_read(); nothing else has run since. */
+void memory_drop_new(struct memory *m) HIDDEN;
 /* Set by the madvise wrapper: a fork loses areas, so look closer in the pause. */
 extern bool memory_fork_advice HIDDEN;
 /* Copy n bytes at addr of this process, as far as they can be read; bytes copied. */
@@ -279,11 +281,10 @@ struct snapshot {
 	struct msg_params *params;
 	uint64_t pause_ns; /* up to the fork */
 	uint32_t nthreads;
-	int pipe_fd;
 };
 
-/* Make the copy that writes; *in_pause: no memory for a copy, the image has been written. */
-int snapshot_start(struct snapshot *sn, bool *in_pause) HIDDEN;
+/* Make the copy that writes; *in_pause: there is none, the image has been written already. */
+void snapshot_start(struct snapshot *sn, bool *in_pause) HIDDEN;
 
 /* ---- leader.c ------------------------------------------------------------------------------------------ */
 

@@ -4,8 +4,10 @@
  * It must be no child of the program, so that no wait() of the program's sees it. So it is forked by an
  * intermediate (CLONE_VM, its own descriptor table, exit signal 0) which ends at once; the leader
  * waits for it with __WALL. The intermediate closes the program's descriptors before it forks:
- * a pipe end held by the snapshot would delay an end of file. Where there is no memory for a copy, the
- * intermediate writes the image itself, the program still frozen.
+ * a pipe end held by the snapshot would delay an end of file.
+ *
+ * Where there can be no copy (no memory, a limit on processes) or nobody would reap it (the program is
+ * process 1), the leader writes the image itself, the program still frozen.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,9 +21,8 @@
 
 struct start {
 	struct snapshot *sn;
-	int err;       /* of the fork, -errno */
-	bool in_pause;
-	int keep_fd;   /* the connection */
+	bool forked;
+	int keep_fd; /* the connection */
 };
 
 /* Close every descriptor but ours, in the intermediate's own table. */
@@ -35,39 +36,47 @@ static void close_others(int keep)
 static int intermediate(void *arg)
 {
 	struct start *st = arg;
-	long pid = -ENOMEM;
+	long pid;
 
 	close_others(st->keep_fd);
-	if (sys_getpid() != 1 && st->sn->ps->rec.pid != 1)
-		pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
+	pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		sys_call0(__NR_setsid);
 		writer_run(st->sn);
 		sys_exit_group(0);
 	}
-	if (pid < 0) {
-		st->in_pause = true;
-		writer_run(st->sn);
-	}
+	st->forked = pid > 0;
 	return 0;
 }
 
-int snapshot_start(struct snapshot *sn, bool *in_pause)
+static bool snapshot_fork(struct snapshot *sn, void *stack_top)
 {
 	struct start st = {.sn = sn, .keep_fd = sn->save->conn};
-	void *top = preload.snapshot_stack + preload.snapshot_stack_len;
 	bool subreaper = sn->ps->rec.child_subreaper;
 	int status;
 	long pid;
 
 	if (subreaper)
 		sys_prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
-	pid = clone_on_stack(CLONE_VM | CLONE_VFORK, top, intermediate, &st);
+	pid = clone_on_stack(CLONE_VM | CLONE_VFORK, stack_top, intermediate, &st);
 	if (pid > 0)
 		while (sys_call4(__NR_wait4, pid, &status, __WALL, NULL) == -EINTR)
 			;
 	if (subreaper)
 		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	*in_pause = st.in_pause;
-	return pid < 0 ? (int)pid : 0;
+	return st.forked;
+}
+
+static void write_here(void *arg)
+{
+	writer_run(arg);
+}
+
+void snapshot_start(struct snapshot *sn, bool *in_pause)
+{
+	void *top = preload.snapshot_stack + preload.snapshot_stack_len;
+
+	*in_pause = sn->ps->rec.pid == 1 || !snapshot_fork(sn, top);
+	if (*in_pause)
+		call_on_stack(write_here, sn, top);
 }

@@ -469,6 +469,8 @@ void plan_and_jump(struct restart *r)
 	for (uint32_t i = 0; i < pl.plan.nvmas; i++)
 		plan_area(&pl, i);
 	plan_contents(&pl);
+	if (!inside_areas(&pl, r->process.control, sizeof(struct restart_control)))
+		die("%s: damaged: libckpt is not in it", r->path);
 	plan_threads(&pl);
 	plan_seals(&pl);
 	plan_process(&pl);
