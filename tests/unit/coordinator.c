@@ -57,6 +57,13 @@ static int command(const char *args)
 	return run("%s %s 2>&1", path, args);
 }
 
+static void expect_status(const char *args, int status)
+{
+	int got = command(args);
+
+	ck_assert_msg(got == status, "status %d of %s: %s", got, args, out);
+}
+
 static void tear_down(void)
 {
 	command("--quit");
@@ -100,25 +107,25 @@ static int coordinator_pid(void)
 UNIT_TEST(coordinator_without_a_job)
 {
 	set_up();
-	ck_assert_int_eq(command("--quit"), 3);
+	expect_status("--quit", 3);
 	expect("no coordinator");
-	ck_assert_int_eq(command("--checkpoint"), 3);
+	expect_status("--checkpoint", 3);
 	expect("no job");
-	ck_assert_int_eq(command("--list --json"), 3);
+	expect_status("--list --json", 3);
 	expect("{\"jobs\":[],\"errors\":[\"no job");
-	ck_assert_int_eq(command("--quit"), 0);
+	expect_status("--quit", 0);
 	tear_down();
 }
 
 UNIT_TEST(command_usage)
 {
 	set_up();
-	ck_assert_int_eq(command(""), 2);
-	ck_assert_int_eq(command("--nonsense"), 2);
-	ck_assert_int_eq(command("--checkpoint --list"), 2);
-	ck_assert_int_eq(command("--interval x"), 2);
-	ck_assert_int_eq(command("--list extra"), 2);
-	ck_assert_int_eq(command("--help"), 0);
+	expect_status("", 2);
+	expect_status("--nonsense", 2);
+	expect_status("--checkpoint --list", 2);
+	expect_status("--interval x", 2);
+	expect_status("--list extra", 2);
+	expect_status("--help", 0);
 	ck_assert_int_eq(coordinator_pid(), 0); /* none of them starts one */
 	tear_down();
 }
@@ -131,19 +138,19 @@ UNIT_TEST(coordinator_checkpoints_a_job)
 	set_up();
 	command("--list");
 	pid = start("j1", "hello");
-	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect_status("--checkpoint", 0);
 	expect("fake-j1.00001.ckpt  5 B  pause 1.8 ms  total ");
 	ck_assert(exists("fake-j1.00001.ckpt"));
-	ck_assert_int_eq(command("--checkpoint --json"), 0);
+	expect_status("--checkpoint --json", 0);
 	snprintf(json, sizeof(json),
 		 "{\"jobs\":[{\"job\":\"j1\",\"image\":\"%s/fake-j1.00002.ckpt\",\"processes\":1,"
 		 "\"bytes\":5,\"pause_ms\":1.832,\"total_ms\":",
 		 top);
 	expect(json);
-	ck_assert_int_eq(command("--status"), 0);
+	expect_status("--status", 0);
 	expect("fake-j1.00002.ckpt");
 	fake_stop(pid);
-	ck_assert_int_eq(command("--status"), 3);
+	expect_status("--status", 3);
 	tear_down();
 }
 
@@ -153,7 +160,7 @@ UNIT_TEST(coordinator_check_writes_nothing)
 
 	set_up();
 	pid = start("j1", "");
-	ck_assert_int_eq(command("--check"), 0);
+	expect_status("--check", 0);
 	expect("can be checkpointed");
 	ck_assert(!exists("fake-j1.00001.ckpt"));
 	fake_stop(pid);
@@ -166,9 +173,9 @@ UNIT_TEST(coordinator_is_killed_and_the_next_finds_the_job)
 
 	set_up();
 	pid = start("j1", "hello");
-	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect_status("--checkpoint", 0);
 	ck_assert_int_eq(kill(coordinator_pid(), SIGKILL), 0);
-	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect_status("--checkpoint", 0);
 	expect("fake-j1.00002.ckpt");
 	fake_stop(pid);
 	tear_down();
@@ -181,7 +188,7 @@ static void expect_failure(const char *behaviour, const char *text)
 
 	set_up();
 	pid = start("j1", behaviour);
-	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect_status("--checkpoint", 4);
 	expect(text);
 	ck_assert_ptr_eq(strchr(out, '\n'), strrchr(out, '\n')); /* one line */
 	ck_assert(!exists("fake-j1.00001.ckpt"));
@@ -232,7 +239,7 @@ UNIT_TEST(coordinator_refuses_a_stopped_process)
 	set_up();
 	pid = start("j1", "");
 	kill(pid, SIGSTOP);
-	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect_status("--checkpoint", 4);
 	expect("is stopped");
 	fake_stop(pid);
 	tear_down();
@@ -244,7 +251,7 @@ UNIT_TEST(coordinator_names_a_directory_that_is_missing)
 
 	set_up();
 	pid = fake_start("j1", "/nonexistent", "");
-	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect_status("--checkpoint", 4);
 	expect("directory for images /nonexistent: No such file or directory");
 	fake_stop(pid);
 	tear_down();
@@ -256,7 +263,7 @@ UNIT_TEST(coordinator_kills_when_the_image_is_there)
 
 	set_up();
 	pid = start("j1", "slow-write");
-	ck_assert_int_eq(command("--kill"), 0);
+	expect_status("--kill", 0);
 	ck_assert(exists("fake-j1.00001.ckpt"));
 	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), pid);
 	tear_down();
@@ -268,7 +275,7 @@ UNIT_TEST(coordinator_serves_the_program_itself)
 	command("--list");
 	start("j1", "hello ask slow-write");
 	/* A client that comes meanwhile shares it, or has the next. */
-	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect_status("--checkpoint", 0);
 	ck_assert(exists("fake-j1.00001.ckpt"));
 	for (int i = 0; i < 500 && !exists("asked"); i++)
 		usleep(10000);
@@ -287,7 +294,7 @@ UNIT_TEST(coordinator_commands_at_once_share_a_checkpoint)
 	pid = start("j1", "hello slow-write");
 	command("--list");
 	command("--checkpoint --no-wait");
-	ck_assert_int_eq(command("--checkpoint"), 0);
+	expect_status("--checkpoint", 0);
 	ck_assert(exists("fake-j1.00001.ckpt"));
 	ck_assert(!exists("fake-j1.00002.ckpt"));
 	fake_stop(pid);
@@ -302,16 +309,38 @@ UNIT_TEST(coordinator_wants_one_of_several_jobs_chosen)
 	set_up();
 	a = start("j1", "");
 	b = start("j2", "");
-	ck_assert_int_eq(command("--checkpoint"), 4);
+	expect_status("--checkpoint", 4);
 	expect("choose one with --job: j1 (fake, pid ");
 	expect("j2 (fake, pid ");
-	ck_assert_int_eq(command("--checkpoint --job j2"), 0);
+	expect_status("--checkpoint --job j2", 0);
 	snprintf(args, sizeof(args), "--checkpoint --job %d", a);
-	ck_assert_int_eq(command(args), 0);
+	expect_status(args, 0);
 	ck_assert(exists("fake-j1.00001.ckpt"));
-	ck_assert_int_eq(command("--checkpoint --job fake"), 4);
-	ck_assert_int_eq(command("--checkpoint --job none"), 3);
-	ck_assert_int_eq(command("--list"), 0);
+	expect_status("--checkpoint --job fake", 4);
+	expect_status("--checkpoint --job none", 3);
+	expect_status("--list", 0);
+	fake_stop(a);
+	fake_stop(b);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_tells_restarts_of_one_image_apart)
+{
+	pid_t a, b;
+
+	set_up();
+	a = start("j1", "capsule hello");
+	b = start("j1", "capsule hello");
+	expect_status("--checkpoint --job j1.2", 0);
+	expect("/fake-j1.2.00001.ckpt");
+	expect_status("--checkpoint --job j1", 0);
+	expect("/fake-j1.00001.ckpt");
+	/* Also one that has to find them again. */
+	ck_assert_int_eq(kill(coordinator_pid(), SIGKILL), 0);
+	expect_status("--checkpoint --job j1.2", 0);
+	expect("/fake-j1.2.00002.ckpt");
+	expect_status("--list", 0);
+	expect("(pid 2 for itself)");
 	fake_stop(a);
 	fake_stop(b);
 	tear_down();
@@ -323,9 +352,9 @@ UNIT_TEST(coordinator_keeps_an_interval)
 
 	set_up();
 	pid = start("j1", "");
-	ck_assert_int_eq(command("--interval 1s"), 0);
+	expect_status("--interval 1s", 0);
 	sleep(3);
-	ck_assert_int_eq(command("--interval 0"), 0);
+	expect_status("--interval 0", 0);
 	ck_assert(exists("fake-j1.00002.ckpt"));
 	fake_stop(pid);
 	tear_down();
@@ -383,7 +412,7 @@ UNIT_TEST(coordinator_drops_who_sends_nonsense)
 	msg_send(fd, &b.m);
 	ck_assert_int_eq(msg_recv(fd, &m, 5000), 0);
 	close(fd);
-	ck_assert_int_eq(command("--list"), 3);
+	expect_status("--list", 3);
 	tear_down();
 }
 
@@ -429,7 +458,7 @@ UNIT_TEST(coordinator_is_not_held_up_by_many_connections)
 	command("--list");
 	for (int i = 0; i < MANY; i++)
 		fd[i] = peer();
-	ck_assert_int_eq(command("--list"), 3);
+	expect_status("--list", 3);
 	for (int i = 0; i < MANY; i++)
 		close(fd[i]);
 	tear_down();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static struct job_config config;
 /* Words of CKPT_FAKE:
  *	hello		says hello at its start
  *	child		has a child process
+ *	capsule		lives in a pid namespace of its own, as a restarted program does
  *	silent		does not come when it is signalled
  *	refuse		has something that can't be checkpointed
  *	hang-freeze	never reaches PHASE_FREEZE
@@ -231,6 +233,30 @@ __attribute__((constructor)) static void be_fake(void)
 		pause();
 }
 
+/* Go on in a child; we wait for all there are, and it dies with us. */
+static void go_on_in_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return;
+	}
+	close(STDIN_FILENO);
+	while (wait(NULL) > 0)
+		;
+	_exit(0);
+}
+
+/* Go on in a new pid namespace, under an init of its own. */
+static void enter_capsule(void)
+{
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID))
+		_exit(1);
+	go_on_in_child();
+	go_on_in_child();
+}
+
 pid_t fake_start(const char *job, const char *dir, const char *behaviour)
 {
 	int ready[2];
@@ -247,6 +273,10 @@ pid_t fake_start(const char *job, const char *dir, const char *behaviour)
 		setenv("CKPT_TIMEOUT", "1", 1);
 		setenv("CKPT_FAKE", behaviour, 1);
 		dup2(ready[1], STDIN_FILENO);
+		if (does("capsule")) {
+			close(ready[1]);
+			enter_capsule();
+		}
 		execl("/proc/self/exe", "fake", (char *)NULL);
 		_exit(1);
 	}
