@@ -52,7 +52,8 @@ static int search(char path[PATH_MAX], const char *name)
 		err = try_place(path, dir, end - dir, name);
 		if (!err)
 			return 0;
-		if (err == -EACCES)
+		/* A directory that is closed to us holds nothing that was found. */
+		if (err == -EACCES && !access(path, F_OK))
 			result = err;
 	}
 	return result;
