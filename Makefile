@@ -22,9 +22,9 @@ all:
 # ---- packages and configuration ------------------------------------------------------------------
 
 PACKAGES := gcc libc6-dev binutils autoconf pkg-config \
-	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev
+	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev check
 PACKAGES_demo := python3 python3-numpy
-PACKAGES_check := check mandoc python3 python3-pytest python3-numpy
+PACKAGES_check := mandoc python3 python3-pytest python3-numpy
 PACKAGES_bench := python3 python3-numpy python3-dill zstd
 PACKAGES_fuzz := clang
 PACKAGES_tidy := clang-tidy
@@ -66,6 +66,12 @@ $(B)/config.mk: configure.ac $(if $(WANT_PACKAGES),| packages)
 
 prefix ?= /usr/local
 DESTDIR ?=
+
+# Tools that only some targets need, and which may be installed after configure has run.
+CLANG := clang
+CLANG_TIDY := clang-tidy
+CLANG_FORMAT := clang-format
+MANDOC := $(shell command -v mandoc)
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -309,9 +315,15 @@ fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
 C_FILES := $(wildcard include/*.h include/*/*.h lib/*/*.[ch] lib/*/*/*.[ch] plugins/*.[ch] src/*/*.[ch] \
 	tests/*/*.[ch])
 
+# Without those that take what a raw system call fills in for uninitialized, and memcpy for unsafe.
+TIDY_CHECKS := -*,clang-analyzer-*,-clang-analyzer-core.uninitialized.*,-clang-analyzer-core.CallAndMessage
+TIDY_CHECKS := $(TIDY_CHECKS),-clang-analyzer-core.UndefinedBinaryOperatorResult
+TIDY_CHECKS := $(TIDY_CHECKS),-clang-analyzer-security.insecureAPI.*,-clang-analyzer-valist.*
+
 tidy: $(B)/config.mk
-	$(CLANG_TIDY) --quiet $(filter %.c,$(filter-out tests/%,$(C_FILES))) -- -std=gnu11 $(INC_preload) \
-		$(INC_restorer) $(INC_src) $(addprefix -Isrc/,$(PROGRAMS))
+	$(CLANG_TIDY) --quiet --checks='$(TIDY_CHECKS)' $(filter %.c,$(filter-out tests/%,$(C_FILES))) -- \
+		-std=gnu11 -D_GNU_SOURCE= -DVERSION='"$(VERSION)"' $(LIB_CFLAGS) $(INC_preload) $(INC_restorer) $(INC_src) \
+		$(addprefix -Isrc/,$(PROGRAMS))
 
 format: $(B)/config.mk
 	$(CLANG_FORMAT) -i $(C_FILES)

@@ -36,8 +36,9 @@ size_t report_verify(struct report *r)
 {
 	const struct image *img = &r->image;
 	size_t n = image_dctx_size(), bad = 0;
+	void *mem = need(n);
 	struct verifier v = {
-		.dctx = image_dctx(need(n), n),
+		.dctx = image_dctx(mem, n),
 		.in = need(IMAGE_CHUNK_MAX),
 		.out = need(IMAGE_CHUNK_MAX),
 	};
@@ -62,6 +63,9 @@ size_t report_verify(struct report *r)
 			bad++;
 		}
 	}
+	free(mem);
+	free(v.in);
+	free(v.out);
 	r->verified = bad == 0;
 	return bad;
 }
