@@ -119,6 +119,10 @@ static int item_add(struct plugin_ctx *c, struct plugin_file *f, const struct ep
 	err = plugin_place(c, target, item->number);
 	if (!err)
 		err = sys_call4(__NR_epoll_ctl, f->fd, EPOLL_CTL_ADD, item->number, &ev);
+	if (err == -EPERM && target->plugin->is_std) {
+		plugin_caution(c, f, "fd %d is a file now, for which there are no events", item->number);
+		return 0;
+	}
 	return err ? plugin_fail(c, f, err, "adding fd %d", item->number) : 0;
 }
 

@@ -9,7 +9,7 @@
 
 enum lock_kind { LOCK_FLOCK = 1, LOCK_POSIX, LOCK_OFD, LOCK_LEASE };
 
-/* Behind the other records of the file. */
+/* Stands among the other records of the file. */
 struct lock_state {
 	uint32_t magic; /* tells it from these */
 	uint32_t kind;
@@ -78,19 +78,23 @@ static void lock_keep(struct plugin_ctx *c, const struct plugin_file *f, const s
 	plugin_keep_lock(c, f, &fl);
 }
 
-void locks_save(struct plugin_ctx *c, const struct plugin_file *f)
+bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	const char *line = plugin_fdinfo(c, f);
 	struct lock_state l;
+	bool posix = false;
 
 	for (; line && *line; line = text_next_line(line)) {
 		if (!lock_parse(line, &l))
 			continue;
 		lock_parse_range(line, &l);
 		plugin_put(c, f, &l, sizeof(l), NULL, 0);
-		if (l.kind == LOCK_POSIX)
-			lock_keep(c, f, &l);
+		if (l.kind != LOCK_POSIX)
+			continue;
+		lock_keep(c, f, &l);
+		posix = true;
 	}
+	return posix;
 }
 
 /* ---- Restart ------------------------------------------------------------------------------------ */

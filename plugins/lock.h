@@ -4,8 +4,11 @@
 
 #include <ckpt/plugin.h>
 
-/* Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. */
-void locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
+/*
+ * Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. True when there
+ * are any of fcntl(2): then nobody may open and close the file, which would lose them.
+ */
+bool locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
 /*
  * Take again the locks that belong to the open file (flock, OFD, leases), and see that those of fcntl(2)
  * are free. 0, or what plugin_fail() returned when someone else has one now.

@@ -2,6 +2,7 @@
 #include <ckpt/plugin.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
+#include "lock.h"
 
 #define MEMFD_PREFIX "/memfd:"
 #define DELETED	     " (deleted)"
@@ -15,7 +16,6 @@ static void memfd_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	size_t n = str_len(f->link) - (sizeof(DELETED) - 1) - (sizeof(MEMFD_PREFIX) - 1);
 	char *name = plugin_alloc(c, n + 1);
-	int seals = sys_fcntl(f->fd, F_GET_SEALS, 0);
 	struct statfs fs;
 	int err = sys_call2(__NR_fstatfs, f->fd, &fs);
 
@@ -26,7 +26,7 @@ static void memfd_save(struct plugin_ctx *c, struct plugin_file *f)
 	if (!name)
 		return;
 	__builtin_memcpy(name, f->link + sizeof(MEMFD_PREFIX) - 1, n);
-	err = plugin_save_object(c, f, PLUGIN_OBJECT_MEMFD, seals < 0 ? 0 : seals, name);
+	err = plugin_save_object(c, f, PLUGIN_OBJECT_MEMFD, name, !locks_save(c, f));
 	if (err)
 		plugin_refuse(c, f, "its content can't be read");
 }
@@ -35,8 +35,13 @@ static int memfd_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
 	int object = plugin_object_fd(c, f, f->object);
 	int fd = object < 0 ? object : plugin_open_again(object, f->flags);
+	int err;
 
-	return object >= 0 && fd < 0 ? plugin_fail(c, f, fd, "can't be opened again") : fd;
+	if (fd < 0)
+		return object < 0 ? object : plugin_fail(c, f, fd, "can't be opened again");
+	f->fd = fd;
+	err = locks_restore(c, f);
+	return err ? err : fd;
 }
 
 static int memfd_fill(struct plugin_ctx *c, struct plugin_file *f)

@@ -18,10 +18,12 @@ enum { IN_PLACE_MAX = 64 << 20 };
 
 enum policy { FILE_READ_ONLY, FILE_SEQUENTIAL, FILE_IN_PLACE, FILE_UNSAVED, FILE_DELETED };
 
+/* Stands among the records of locks. */
 struct regular_state {
+	uint32_t magic;
 	uint32_t policy;
-	uint32_t reserved;
 };
+enum { REGULAR_MAGIC = 0x47455246 };
 
 static bool regular_match(const struct plugin_file *f)
 {
@@ -53,9 +55,9 @@ static bool inode_written(struct plugin_ctx *c, const struct plugin_file *f)
 	return false;
 }
 
-static enum policy deleted_save(struct plugin_ctx *c, struct plugin_file *f)
+static enum policy deleted_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
-	int err = plugin_save_object(c, f, PLUGIN_OBJECT_DELETED, 0, f->link);
+	int err = plugin_save_object(c, f, PLUGIN_OBJECT_DELETED, f->link, !locked);
 
 	if (err)
 		plugin_refuse(c, f, "it is deleted and its content can't be read");
@@ -64,20 +66,29 @@ static enum policy deleted_save(struct plugin_ctx *c, struct plugin_file *f)
 	return FILE_DELETED;
 }
 
-static enum policy in_place_save(struct plugin_ctx *c, struct plugin_file *f)
+/*
+ * Output to a file without a name is read by who started the program: a standard stream from outside.
+ * Input (a here-document) is content.
+ */
+static bool is_output_stream(const struct plugin_file *f)
+{
+	return plugin_writes(f) && (f->number == 1 || f->number == 2);
+}
+
+static enum policy in_place_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	if (f->size > IN_PLACE_MAX) {
 		plugin_warn(c, f, "written in place and larger than 64 MiB: its content is not saved");
 		return FILE_UNSAVED;
 	}
-	if (plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, 0, f->link)) {
+	if (plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, f->link, !locked)) {
 		plugin_warn(c, f, "written in place, but can't be read: its content is not saved");
 		return FILE_UNSAVED;
 	}
 	return FILE_IN_PLACE;
 }
 
-static enum policy named_save(struct plugin_ctx *c, struct plugin_file *f)
+static enum policy named_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	if (!path_leads_here(f))
 		plugin_refuse(c, f, "its path leads to another file");
@@ -85,19 +96,35 @@ static enum policy named_save(struct plugin_ctx *c, struct plugin_file *f)
 		return FILE_READ_ONLY;
 	if (f->flags & O_APPEND || (uint64_t)f->pos >= f->size)
 		return FILE_SEQUENTIAL;
-	return in_place_save(c, f);
+	return in_place_save(c, f, locked);
 }
 
 static void regular_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	struct regular_state st = {0};
+	struct regular_state st = {.magic = REGULAR_MAGIC};
+	bool locked;
 
-	st.policy = is_deleted(f) ? deleted_save(c, f) : named_save(c, f);
+	if (is_deleted(f) && is_output_stream(f)) {
+		plugin_outside(c, f, "it is deleted");
+		return;
+	}
+	locked = locks_save(c, f);
+	st.policy = is_deleted(f) ? deleted_save(c, f, locked) : named_save(c, f, locked);
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
-	locks_save(c, f);
 }
 
 /* ---- Restart ------------------------------------------------------------------------------------ */
+
+static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct regular_state *st)
+{
+	unsigned int i;
+	size_t n;
+
+	for (i = 0; plugin_get(c, f, i, st, sizeof(*st), &n); i++)
+		if (st->magic == REGULAR_MAGIC)
+			return true;
+	return false;
+}
 
 /* Is the file at the path what it was, as far as the policy asks? */
 static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd, enum policy policy)
@@ -151,10 +178,9 @@ static int deleted_restore(struct plugin_ctx *c, struct plugin_file *f)
 static int regular_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct regular_state st;
-	size_t n;
 	int fd, err;
 
-	if (!plugin_get(c, f, 0, &st, sizeof(st), &n))
+	if (!state_get(c, f, &st))
 		return plugin_fail(c, f, 0, "its record is missing");
 	fd = st.policy == FILE_DELETED ? deleted_restore(c, f) : named_restore(c, f, st.policy);
 	if (fd < 0)
@@ -183,11 +209,10 @@ static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum pol
 static int regular_fill(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct regular_state st;
-	size_t n;
 	off_t pos;
 	int err;
 
-	if (!plugin_get(c, f, 0, &st, sizeof(st), &n))
+	if (!state_get(c, f, &st))
 		return plugin_fail(c, f, 0, "its record is missing");
 	err = content_restore(c, f, st.policy);
 	if (err)

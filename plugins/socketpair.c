@@ -26,14 +26,20 @@ struct socket_info {
 	uint32_t peer_ino; /* 0: the peer is closed */
 };
 
-static const int int_options[] = {SO_SNDBUF,   SO_RCVBUF,  SO_PASSCRED, SO_PASSSEC,
-				  SO_RCVLOWAT, SO_PRIORITY, SO_PEEK_OFF};
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+
+/* The position in struct socket_state, and so in images. */
+static const int int_options[] = {SO_SNDBUF,   SO_RCVBUF,   SO_RCVLOWAT, SO_PRIORITY,
+				  SO_PEEK_OFF, SO_PASSCRED, SO_PASSSEC,	 SO_PASSPIDFD};
 static const int time_options[] = {SO_RCVTIMEO, SO_SNDTIMEO};
 
 enum {
 	NINTS = sizeof(int_options) / sizeof(int_options[0]),
 	NTIMES = sizeof(time_options) / sizeof(time_options[0]),
-	PEEK_OFF = NINTS - 1,
+	PEEK_OFF = 4,
+	FIRST_PASS = 5, /* from here on: what adds data of the kernel's to messages */
 };
 
 /* First record of a socket; the chunks follow. */
@@ -42,8 +48,8 @@ struct socket_state {
 	uint32_t peer; /* id of the peer's file, 0: none */
 	uint32_t connected; /* it has or had a peer */
 	uint32_t shutdown;
-	int32_t ints[8];
-	int64_t times_us[2];
+	int32_t ints[16];
+	int64_t times_us[4];
 };
 
 /* Bytes of the queue; a message goes on in the next chunk when there is more. */
@@ -176,19 +182,19 @@ static void options_save(int fd, struct socket_state *st)
 	}
 }
 
-/* Append what waits, from the peek position on. 0, or -errno. */
+/*
+ * Append what waits, from the peek position on. There is no room for control messages: when there are
+ * any, which are descriptors, they show as cut off. 0, -EXFULL then, or -errno.
+ */
 static int queue_peek(struct plugin_ctx *c, const struct plugin_file *f, int type, uint8_t *buf)
 {
 	struct socket_chunk chunk = {0};
-	/* Room for the sender's credentials only, so that descriptors in a message show as cut. */
-	char control[CMSG_SPACE(sizeof(struct ucred))];
 	struct iovec iov = {buf, CHUNK_BYTES};
 	struct msghdr m;
 	long n;
 
 	for (;;) {
-		m = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-				    .msg_controllen = sizeof(control)};
+		m = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
 		n = sys_call3(__NR_recvmsg, f->fd, &m, MSG_PEEK | MSG_DONTWAIT);
 		if (n == -EAGAIN || (n == 0 && type != SOCK_DGRAM))
 			return 0;
@@ -201,6 +207,16 @@ static int queue_peek(struct plugin_ctx *c, const struct plugin_file *f, int typ
 	}
 }
 
+/* Turn off what the kernel adds to messages, or on again what was on. */
+static void pass_set(const struct plugin_file *f, const struct socket_state *st, bool on)
+{
+	int i, value = on;
+
+	for (i = FIRST_PASS; i < NINTS; i++)
+		if (st->ints[i])
+			option_set(f->fd, int_options[i], &value, sizeof(value));
+}
+
 static void queue_save(struct plugin_ctx *c, const struct plugin_file *f, const struct socket_state *st)
 {
 	int zero = 0, err = -ENOMEM;
@@ -210,9 +226,11 @@ static void queue_save(struct plugin_ctx *c, const struct plugin_file *f, const 
 		plugin_refuse(c, f, "its queue can't be read without taking from it");
 		return;
 	}
+	pass_set(f, st, false);
 	buf = plugin_alloc(c, CHUNK_BYTES);
 	if (buf)
 		err = queue_peek(c, f, st->type, buf);
+	pass_set(f, st, true);
 	option_set(f->fd, SO_PEEK_OFF, &st->ints[PEEK_OFF], sizeof(int));
 	if (err == -EXFULL)
 		plugin_refuse(c, f, "there are descriptors under way in it");

@@ -13,14 +13,16 @@ struct tty_state {
 	struct termios termios;
 };
 
-/* /dev/tty: the controlling terminal, whichever it is. */
-enum { TTY_CONTROLLING = 0x0500 };
+enum {
+	TTY_CONTROLLING = 0x0500, /* /dev/tty: the controlling terminal, whichever it is */
+	TTY_MASTER = 0x0502,	  /* /dev/ptmx: no terminal but the other side of one */
+};
 
 static bool tty_match(const struct plugin_file *f)
 {
 	struct termios t;
 
-	return S_ISCHR(f->mode) && sys_ioctl(f->fd, TCGETS, &t) == 0;
+	return S_ISCHR(f->mode) && f->rdev != TTY_MASTER && sys_ioctl(f->fd, TCGETS, &t) == 0;
 }
 
 static uint32_t tty_numbers(struct plugin_ctx *c, const struct plugin_file *f)

@@ -119,7 +119,10 @@ void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *
 void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *clause) PLUGIN_CALL;
 /* Text of /proc/self/fdinfo/N, valid until the next call; NULL after a refusal. */
 const char *plugin_fdinfo(struct plugin_ctx *c, const struct plugin_file *f) PLUGIN_CALL;
-/* Open f's inode anew, read-only, with a position of its own: a descriptor to be closed, or -errno. */
+/*
+ * Open f's inode anew, with a position of its own: a descriptor to be closed, or -errno. Closing it loses
+ * fcntl(2) locks of the process.
+ */
 int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags) PLUGIN_CALL;
 /* Is f the open file that item nr of epoll instance ep, added as number tfd, refers to? */
 bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
@@ -142,11 +145,12 @@ enum plugin_object {
 	PLUGIN_OBJECT_IN_PLACE = 4, /* file that is there, to be put back as it was */
 };
 /*
- * Copy the content of f, holes kept, as an object: f->object is its id. The name is a path or a
- * memfd's name. 0 or -errno.
+ * Copy the content of f as an object: f->object is its id. The name is a path or a memfd's name.
+ * may_open: open the inode anew for it, which tells where the holes are; not where that would lose
+ * fcntl(2) locks. 0 or -errno.
  */
 int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_object kind,
-		       uint32_t seals, const char *name) PLUGIN_CALL;
+		       const char *name, bool may_open) PLUGIN_CALL;
 /* Append a record of f: n bytes of p, then m bytes of more (NULL, 0: none). */
 void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p, size_t n,
 		const void *more, size_t m) PLUGIN_CALL;

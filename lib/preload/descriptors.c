@@ -628,19 +628,23 @@ static int copy_content(struct save *s, int fd, uint32_t stream, uint64_t size)
 }
 
 int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_object kind,
-		       uint32_t seals, const char *name)
+		       const char *name, bool may_open)
 {
+	int fd = may_open ? plugin_reopen(c, f, O_RDONLY | O_NONBLOCK) : -EACCES;
+	int seals = sys_fcntl(f->fd, F_GET_SEALS, 0), err = 0;
 	bool is_new;
 	uint32_t id;
-	int fd, err = 0;
 
-	fd = plugin_reopen(c, f, O_RDONLY | O_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0 && !plugin_reads(f))
 		return fd;
-	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777, seals, name, &is_new);
-	if (is_new)
-		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
-	sys_close(fd);
+	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777, seals < 0 ? 0 : seals,
+			 name, &is_new);
 	f->object = id;
+	if (is_new && fd >= 0)
+		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
+	else if (is_new) /* the program's own position must stay, so nobody asks for holes */
+		err = copy_range(c->save, f->fd, STREAM_OBJECT + id, 0, f->size);
+	if (fd >= 0)
+		sys_close(fd);
 	return err;
 }

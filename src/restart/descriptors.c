@@ -537,11 +537,18 @@ void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const cha
 
 int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
 {
+	char what[1024];
+	struct text t = TEXT(what);
 	va_list ap;
 
+	what[0] = 0;
 	va_start(ap, fmt);
-	say_file(c, f, 0, fmt, ap);
+	text_vput(&t, fmt, ap);
 	va_end(ap);
+	if (c->params.force)
+		plugin_caution(c, f, "%s", what);
+	else
+		plugin_caution(c, f, "%s (--files=force goes on with it)", what);
 	return c->params.force ? 0 : -ESTALE;
 }
 

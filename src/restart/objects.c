@@ -110,7 +110,9 @@ static int deleted_make(const struct object *o)
 	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		fd = unlinked_make(dir);
-	return fd < 0 ? memfd_make(o) : fd;
+	if (fd < 0)
+		fd = memfd_create("deleted", MFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 static int in_place_open(const struct object *o)
