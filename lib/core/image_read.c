@@ -157,7 +157,8 @@ static int read_trailer(struct image *img, struct image_trailer *t, struct text 
 	if (t->checksum != image_checksum(t, offsetof(struct image_trailer, checksum)))
 		return refuse(why, -EBADMSG, "damaged: wrong checksum of the trailer");
 	if (t->file_size != img->size)
-		return refuse(why, -EBADMSG, "truncated: %lu of %lu bytes", img->size, t->file_size);
+		return refuse(why, -EBADMSG, "truncated: %lu of %lu bytes", img->size,
+			      t->file_size);
 	if (t->nsections > IMAGE_SECTIONS_MAX)
 		return refuse(why, -EBADMSG, "damaged: %u sections", t->nsections);
 	if (t->footer_offset < sizeof(img->header) || t->footer_offset > at ||
@@ -197,10 +198,13 @@ static int check_section(const struct image_section *s, uint64_t end, struct tex
 		return refuse(why, -ENOTSUP, "section of type %u has unknown flags %x", s->type,
 			      s->flags);
 	if (!section_is_known(s->type) && (s->flags & SECTION_REQUIRED))
-		return refuse(why, -ENOTSUP, "made by a newer version: section of type %u", s->type);
-	if (s->offset < sizeof(struct image_header) || s->stored > end || s->offset > end - s->stored)
-		return refuse(why, -EBADMSG, "damaged: section of type %u lies at %lu, %lu bytes long",
-			      s->type, s->offset, s->stored);
+		return refuse(why, -ENOTSUP, "made by a newer version: section of type %u",
+			      s->type);
+	if (s->offset < sizeof(struct image_header) || s->stored > end ||
+	    s->offset > end - s->stored)
+		return refuse(why, -EBADMSG,
+			      "damaged: section of type %u lies at %lu, %lu bytes long", s->type,
+			      s->offset, s->stored);
 	if (s->flags & SECTION_ZSTD ? s->raw > IMAGE_SECTION_MAX : s->raw != s->stored)
 		return refuse(why, -EBADMSG, "damaged: section of type %u has %lu bytes in %lu",
 			      s->type, s->raw, s->stored);
@@ -332,9 +336,9 @@ static int read_chunks(struct image *img, uint64_t end, struct text *why)
 	for (uint64_t i = 0; i < img->nchunks; i++) {
 		const struct image_chunk *c = &img->chunks[i];
 
-		if (c->raw == 0 || c->raw > IMAGE_CHUNK_MAX || c->stored == 0 || c->stored > c->raw ||
-		    c->offset < sizeof(struct image_header) || c->offset > end ||
-		    c->stored > end - c->offset)
+		if (c->raw == 0 || c->raw > IMAGE_CHUNK_MAX || c->stored == 0 ||
+		    c->stored > c->raw || c->offset < sizeof(struct image_header) ||
+		    c->offset > end || c->stored > end - c->offset)
 			return refuse(why, -EBADMSG, "damaged: chunk %lu at %lu", i, c->offset);
 	}
 	return 0;

@@ -2,8 +2,8 @@
  * ckpt_inspect: what is in an image. load.c makes of its records the structures below; text.c shows
  * them to people, json.c to programs; verify.c looks at every byte.
  *
- * The image may be anything, so strings of it are never printed as they are, and all memory lasts until
- * the program ends.
+ * The image may be anything, so strings of it are never printed as they are, and all memory lasts
+ * until the program ends.
  */
 #ifndef CKPT_INSPECT_H
 #define CKPT_INSPECT_H
@@ -13,7 +13,7 @@
 
 /* How much of something the image holds. */
 struct share {
-	uint64_t saved;	/* bytes */
+	uint64_t saved; /* bytes */
 	double stored;	/* bytes they take in the file; a chunk's are divided among what is in it */
 };
 
@@ -72,8 +72,8 @@ struct report {
 /* Open and read all but the chunks; dies with one line when the file is no good image. */
 void report_load(struct report *r, const char *path);
 /*
- * Check every chunk and section; one line on standard error for each that is damaged. Returns how many
- * there are.
+ * Check every chunk and section; one line on standard error for each that is damaged. Returns how
+ * many there are.
  */
 size_t report_verify(struct report *r);
 void report_text(const struct report *r);

@@ -1,6 +1,6 @@
 /*
- * From the image's records to structures. Extents are sorted by stream and start, so that what an area
- * has in the image is found without looking at all of them.
+ * From the image's records to structures. Extents are sorted by stream and start, so that what an
+ * area has in the image is found without looking at all of them.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -167,12 +167,8 @@ static void add_object(struct process *p, const struct rec *r)
 }
 
 static void (*const adders[])(struct process *p, const struct rec *r) = {
-	[REC_PROCESS] = add_process,
-	[REC_STRING] = add_string,
-	[REC_THREAD] = add_thread,
-	[REC_VMA] = add_area,
-	[REC_FD] = add_descriptor,
-	[REC_FILE] = add_file,
+	[REC_PROCESS] = add_process, [REC_STRING] = add_string, [REC_THREAD] = add_thread,
+	[REC_VMA] = add_area,	     [REC_FD] = add_descriptor, [REC_FILE] = add_file,
 	[REC_OBJECT] = add_object,
 };
 
@@ -257,7 +253,8 @@ void report_load(struct report *r, const char *path)
 {
 	char buf[256] = "";
 	struct text why = TEXT(buf);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
+	/* Not blocking: a FIFO is refused, not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	*r = (struct report){.path = path};
 	if (fd < 0)

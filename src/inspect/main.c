@@ -1,6 +1,6 @@
 /*
- * ckpt_inspect FILE: what is in an image, for people or with --json, and with --verify whether all of it
- * is as it was written.
+ * ckpt_inspect FILE: what is in an image, for people or with --json, and with --verify whether all
+ * of it is as it was written.
  */
 #include <getopt.h>
 #include <stdio.h>

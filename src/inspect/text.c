@@ -61,7 +61,8 @@ static void put_image(const struct report *r)
 	       units_bytes(a, img->size), units_bytes(b, r->raw), img->nchunks, img->nsections,
 	       img->header.version);
 	printf("  %-10s %s\n", "verified",
-	       r->verified ? "every byte is as it was written" : "tables only (--verify: all of it)");
+	       r->verified ? "every byte is as it was written"
+			   : "tables only (--verify: all of it)");
 }
 
 static void put_threads(const struct process *p)
@@ -100,8 +101,8 @@ static void put_area(const struct area *a)
 
 static void put_areas(const struct process *p)
 {
-	printf("\n  memory\n  %16s %16s %s %10s %10s %10s WHAT\n", "START", "END", "PERM", "SIZE", "SAVED",
-	       "ON DISK");
+	printf("\n  memory\n  %16s %16s %s %10s %10s %10s WHAT\n", "START", "END", "PERM", "SIZE",
+	       "SAVED", "ON DISK");
 	for (size_t i = 0; i < p->nareas; i++)
 		put_area(&p->areas[i]);
 }
@@ -125,8 +126,8 @@ static void put_objects(const struct process *p)
 
 static void put_descriptors(const struct process *p)
 {
-	printf("\n  descriptors\n%10s %6s %-7s %12s %-12s WHAT\n", "FD", "FILE", "ACCESS", "POSITION",
-	       "KIND");
+	printf("\n  descriptors\n%10s %6s %-7s %12s %-12s WHAT\n", "FD", "FILE", "ACCESS",
+	       "POSITION", "KIND");
 	for (size_t i = 0; i < p->nfds; i++) {
 		const struct descriptor *d = &p->fds[i];
 
@@ -144,8 +145,8 @@ static void put_process(const struct process *p)
 {
 	printf("\nprocess %d (", p->rec.pid);
 	put_safe(p->comm);
-	printf("), parent %d, group %d, session %d, user %u:%u\n", p->rec.ppid, p->rec.pgid, p->rec.sid,
-	       p->rec.uid, p->rec.gid);
+	printf("), parent %d, group %d, session %d, user %u:%u\n", p->rec.ppid, p->rec.pgid,
+	       p->rec.sid, p->rec.uid, p->rec.gid);
 	put_cmdline(p);
 	put_field("executable", p->exe);
 	put_field("directory", p->cwd);

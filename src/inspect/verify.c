@@ -48,8 +48,8 @@ size_t report_verify(struct report *r)
 		int err = image_verify_section(img, s);
 
 		if (err < 0) {
-			warn("%s: damaged: section of type %u, %lu bytes at %lu: %s", r->path, s->type,
-			     s->stored, s->offset, reason(err));
+			warn("%s: damaged: section of type %u, %lu bytes at %lu: %s", r->path,
+			     s->type, s->stored, s->offset, reason(err));
 			bad++;
 		}
 	}

@@ -1,7 +1,7 @@
 /*
- * The image reader on any file. Most inputs fail at a checksum, so the fuzzer's are made right first
- * where they stand in for header, footer and trailer: what is then refused is refused by a check of
- * its meaning.
+ * The image reader on any file. Most inputs fail at a checksum, so the fuzzer's are made right
+ * first where they stand in for header, footer and trailer: what is then refused is refused by a
+ * check of its meaning.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -127,8 +127,8 @@ static void write_footer(int fd, const struct image_section *all)
 		int fd_ = new_file();                                                              \
 		ck_assert_int_eq(sample_begin(&w, fd_, 1, c), 0);                                  \
 		change;                                                                            \
-		ck_assert_int_eq(sample_end(&w, c, n, sample_extents,                              \
-					    ARRAY_SIZE(sample_extents)), 0);                       \
+		ck_assert_int_eq(sample_end(&w, c, n, sample_extents, ARRAY_SIZE(sample_extents)), \
+				 0);                                                               \
 		fd_;                                                                               \
 	})
 
@@ -191,7 +191,8 @@ UNIT_TEST(image_sections_and_chunks_come_back)
 				ck_assert_uint_eq(out[i], sample_byte(c, i));
 		}
 		ck_assert_int_eq(image_read_section(&img, image_find(&img, SECTION_JOB, 0), &data,
-						    &size, NULL), 0);
+						    &size, NULL),
+				 0);
 		rec_get(data, &job, sizeof(job));
 		ck_assert_str_eq(job.host, "node7");
 		ck_assert_ptr_null(image_find(&img, SECTION_PROCESS, 1));
@@ -202,8 +203,8 @@ UNIT_TEST(image_sections_and_chunks_come_back)
 
 UNIT_TEST(image_chunks_of_every_size_come_back)
 {
-	static const uint32_t sizes[] = {1, 2, 100, 4095, 16384, 16385, 131072, 131073, 262144,
-					 262145, 1000000, IMAGE_CHUNK_MAX};
+	static const uint32_t sizes[] = {1,	 2,	 100,	 4095,	 16384,	  16385,
+					 131072, 131073, 262144, 262145, 1000000, IMAGE_CHUNK_MAX};
 	static uint8_t raw[IMAGE_CHUNK_MAX], in[IMAGE_CHUNK_MAX], out[IMAGE_CHUNK_MAX];
 
 	for (uint32_t i = 0; i < sizeof(raw); i++)
@@ -285,8 +286,8 @@ static void write_share(struct shared *sh, int writer)
 
 UNIT_TEST(image_takes_many_writers_at_a_time)
 {
-	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *sh =
+		mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int fd = new_file(), status;
 
 	ck_assert_int_eq(image_begin(&sh->w, fd, 1, 0), 0);
@@ -364,7 +365,8 @@ UNIT_TEST(image_rejects_a_flip_of_any_bit)
 		for (int bit = 0; bit < 8; bit++) {
 			flipped = byte ^ (1 << bit);
 			ck_assert_int_eq(io_pwrite(fd, &flipped, 1, at), 0);
-			ck_assert_msg(sample_read(fd, NULL) < 0, "bit %d of byte %ld", bit, (long)at);
+			ck_assert_msg(sample_read(fd, NULL) < 0, "bit %d of byte %ld", bit,
+				      (long)at);
 		}
 		ck_assert_int_eq(io_pwrite(fd, &byte, 1, at), 0);
 	}
@@ -442,8 +444,8 @@ UNIT_TEST(image_rejects_hostile_section_places)
 {
 	assert_refused(FORGED_SECTION(SECTION_JOB, s->offset = 0), -EBADMSG, "lies at");
 	assert_refused(FORGED_SECTION(SECTION_JOB, s->offset = UINT64_MAX), -EBADMSG, "lies at");
-	assert_refused(FORGED_SECTION(SECTION_JOB, s->offset = UINT64_MAX - s->stored + 1), -EBADMSG,
-		       "lies at");
+	assert_refused(FORGED_SECTION(SECTION_JOB, s->offset = UINT64_MAX - s->stored + 1),
+		       -EBADMSG, "lies at");
 	assert_refused(FORGED_SECTION(SECTION_JOB, s->stored = s->raw = UINT64_MAX), -EBADMSG,
 		       "lies at");
 	assert_refused(FORGED_SECTION(SECTION_JOB, s->offset -= 1), -EBADMSG, "overlap");
@@ -466,7 +468,8 @@ UNIT_TEST(image_rejects_hostile_section_sizes)
 UNIT_TEST(image_rejects_sections_twice_or_missing)
 {
 	assert_refused(FORGED_SECTION(SECTION_PROCESS, s->type = SECTION_JOB), -EBADMSG, "twice");
-	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->owner = 1), -EBADMSG, "no table of chunks");
+	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->owner = 1), -EBADMSG,
+		       "no table of chunks");
 }
 
 UNIT_TEST(image_section_that_does_not_decompress_is_refused)
@@ -477,8 +480,9 @@ UNIT_TEST(image_section_that_does_not_decompress_is_refused)
 	size_t n = 0;
 
 	ck_assert_int_eq(image_open(&img, fd, NULL), 0);
-	ck_assert_int_eq(image_read_section(&img, image_find(&img, SECTION_JOB, 0), &data, &n, NULL),
-			 -EBADMSG);
+	ck_assert_int_eq(
+		image_read_section(&img, image_find(&img, SECTION_JOB, 0), &data, &n, NULL),
+		-EBADMSG);
 	ck_assert_ptr_null(data);
 	ck_assert_uint_eq(n, 0);
 	image_close(&img);
@@ -533,8 +537,10 @@ UNIT_TEST(image_takes_extents_that_fit)
 	ck_assert_int_eq(EXTENTS({0x1000, 4096, 0, 0, STREAM_MEMORY}), 0);
 	ck_assert_int_eq(EXTENTS({0x2000, 8192, 0, 0, STREAM_MEMORY},
 				 {0x1000, 4096, 1, 4096, STREAM_MEMORY},
-				 {0x1000, 4096, 1, 0, STREAM_FILE_TEXT}), 0);
-	ck_assert_int_eq(EXTENTS({7, 5, 0, 1, STREAM_OBJECT + 1}, {7, 5, 0, 1, STREAM_OBJECT + 2}), 0);
+				 {0x1000, 4096, 1, 0, STREAM_FILE_TEXT}),
+			 0);
+	ck_assert_int_eq(EXTENTS({7, 5, 0, 1, STREAM_OBJECT + 1}, {7, 5, 0, 1, STREAM_OBJECT + 2}),
+			 0);
 	ck_assert_int_eq(open_extents(NULL, 0), 0);
 }
 
@@ -556,11 +562,13 @@ UNIT_TEST(image_rejects_hostile_extents)
 
 UNIT_TEST(image_rejects_extents_that_overlap)
 {
-	ck_assert_int_eq(EXTENTS({0x1000, 8192, 0, 0, STREAM_MEMORY},
-				 {0x2000, 4096, 1, 0, STREAM_MEMORY}), -EBADMSG);
+	ck_assert_int_eq(
+		EXTENTS({0x1000, 8192, 0, 0, STREAM_MEMORY}, {0x2000, 4096, 1, 0, STREAM_MEMORY}),
+		-EBADMSG);
 	ck_assert_int_eq(EXTENTS({0x9000, 4096, 0, 0, STREAM_MEMORY},
 				 {0x1000, 4096, 1, 0, STREAM_MEMORY},
-				 {0x9000, 4096, 2, 0, STREAM_MEMORY}), -EBADMSG);
+				 {0x9000, 4096, 2, 0, STREAM_MEMORY}),
+			 -EBADMSG);
 	ck_assert_int_eq(EXTENTS({1, 2, 0, 0, STREAM_OBJECT + 1}, {2, 1, 0, 0, STREAM_OBJECT + 1}),
 			 -EBADMSG);
 }

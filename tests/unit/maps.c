@@ -28,7 +28,8 @@ static int parse(const char *s, struct map_line *m)
 
 UNIT_TEST(maps_line_of_a_file)
 {
-	const char *s = "7f3c18000000-7f3c18021000 rw-s 0001f000 fd:1a 1312 /a b (deleted)\n", *p = s;
+	const char *s = "7f3c18000000-7f3c18021000 rw-s 0001f000 fd:1a 1312 /a b (deleted)\n",
+		   *p = s;
 	struct map_line m;
 
 	ck_assert_int_eq(maps_next(&p, s + strlen(s), &m), 1);
@@ -60,17 +61,25 @@ UNIT_TEST(maps_of_the_vsyscall_page)
 {
 	struct map_line m;
 
-	ck_assert_int_eq(parse("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n",
-			       &m), 1);
+	ck_assert_int_eq(
+		parse("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n", &m),
+		1);
 	ck_assert_uint_eq(m.end, 0xffffffffff601000);
 }
 
 UNIT_TEST(maps_refuses_lines_that_are_none)
 {
 	static const char *const bad[] = {
-		"\n", "x", "1-2", "1000-1000 rw-p 0 0:0 0\n", "2000-1000 rw-p 0 0:0 0\n",
-		"-2000 rw-p 0 0:0 0\n", "1000-2000 rwxz 0 0:0 0\n", "1000-2000 rw-p  0:0 0\n",
-		"1000-2000 rw-p 0 0:0 \n", "1000-2000 rw-p 0 0:0 0x\n",
+		"\n",
+		"x",
+		"1-2",
+		"1000-1000 rw-p 0 0:0 0\n",
+		"2000-1000 rw-p 0 0:0 0\n",
+		"-2000 rw-p 0 0:0 0\n",
+		"1000-2000 rwxz 0 0:0 0\n",
+		"1000-2000 rw-p  0:0 0\n",
+		"1000-2000 rw-p 0 0:0 \n",
+		"1000-2000 rw-p 0 0:0 0x\n",
 		"11112222333344445-11112222333344446 rw-p 0 0:0 0\n",
 		"1000-2000 rw-p 0 0:0 99999999999999999999\n",
 	};

@@ -34,15 +34,28 @@ static inline int sample_put_chunks(struct image_writer *w, struct image_chunk *
 
 static inline int sample_put_records(struct image_writer *w)
 {
-	struct rec_job job = {.job = "1a2b", .name = "sim", .host = "node7", .kernel = "6.1.0",
-			      .generation = 3, .nprocesses = 1, .uid = 1000, .pause_ns = 1800000};
-	struct rec_process p = {.pid = 812, .ppid = 1, .pgid = 812, .sid = 1, .leader_tid = 812,
-				.nthreads = 1, .uid = 1000, .gid = 1000};
+	struct rec_job job = {.job = "1a2b",
+			      .name = "sim",
+			      .host = "node7",
+			      .kernel = "6.1.0",
+			      .generation = 3,
+			      .nprocesses = 1,
+			      .uid = 1000,
+			      .pause_ns = 1800000};
+	struct rec_process p = {.pid = 812,
+				.ppid = 1,
+				.pgid = 812,
+				.sid = 1,
+				.leader_tid = 812,
+				.nthreads = 1,
+				.uid = 1000,
+				.gid = 1000};
 	struct rec_thread t = {.tid = 812, .flags = THREAD_LEADER, .comm = "sim"};
 	struct rec_vma heap = {.start = 0x10000, .end = 0x14000, .prot = 3, .flags = VMA_HEAP};
 	struct rec_vma text = {.start = 0x400000, .end = 0x402000, .prot = 5, .flags = VMA_FILE};
 	struct rec_fd fd = {.fd = 3, .file = 1};
-	struct rec_file file = {.id = 1, .plugin = "regular", .mode = 0100644, .pos = 10, .size = 20};
+	struct rec_file file = {
+		.id = 1, .plugin = "regular", .mode = 0100644, .pos = 10, .size = 20};
 	struct blob b = {0};
 	int r;
 
@@ -53,13 +66,17 @@ static inline int sample_put_records(struct image_writer *w)
 		return r;
 	rec_put(&b, REC_PROCESS, REC_REQUIRED, &p, sizeof(p), NULL, 0);
 	rec_put_string(&b, STRING_COMM, "sim", 3);
-	rec_put_string(&b, STRING_CMDLINE, "sim\0-n\0""7\0", 9);
+	rec_put_string(&b, STRING_CMDLINE,
+		       "sim\0-n\0"
+		       "7\0",
+		       9);
 	rec_put(&b, REC_THREAD, REC_REQUIRED, &t, sizeof(t), NULL, 0);
 	rec_put(&b, REC_VMA, REC_REQUIRED, &heap, sizeof(heap), "", 1);
 	rec_put(&b, REC_VMA, REC_REQUIRED, &text, sizeof(text), "/usr/bin/sim", 13);
 	rec_put(&b, REC_FD, REC_REQUIRED, &fd, sizeof(fd), NULL, 0);
 	rec_put(&b, REC_FILE, REC_REQUIRED, &file, sizeof(file), "/tmp/log", 9);
-	r = image_put_section(w, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, 0, b.data, b.len);
+	r = image_put_section(w, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, 0, b.data,
+			      b.len);
 	blob_free(&b);
 	return r;
 }
@@ -72,7 +89,8 @@ static const struct image_extent sample_extents[] = {
 };
 
 /* All of an image but its end; chunks takes SAMPLE_CHUNKS. Returns 0 or -errno. */
-static inline int sample_begin(struct image_writer *w, int fd, int level, struct image_chunk *chunks)
+static inline int sample_begin(struct image_writer *w, int fd, int level,
+			       struct image_chunk *chunks)
 {
 	int r = image_begin(w, fd, level, 1700000000ull * 1000000000);
 
@@ -83,14 +101,15 @@ static inline int sample_begin(struct image_writer *w, int fd, int level, struct
 	return r;
 }
 
-static inline int sample_end(struct image_writer *w, const struct image_chunk *chunks, size_t nchunks,
-			     const struct image_extent *e, size_t n)
+static inline int sample_end(struct image_writer *w, const struct image_chunk *chunks,
+			     size_t nchunks, const struct image_extent *e, size_t n)
 {
 	const uint32_t flags = SECTION_REQUIRED | SECTION_ZSTD;
 	int r = image_put_section(w, SECTION_EXTENTS, flags, 0, e, n * sizeof(*e));
 
 	if (r == 0)
-		r = image_put_section(w, SECTION_CHUNKS, flags, 0, chunks, nchunks * sizeof(*chunks));
+		r = image_put_section(w, SECTION_CHUNKS, flags, 0, chunks,
+				      nchunks * sizeof(*chunks));
 	return r < 0 ? r : image_end(w);
 }
 
