@@ -1,6 +1,6 @@
 /*
- * The environment of a job. ckpt_launch writes it, libckpt reads its own, the coordinator reads that of
- * a process it did not know; one table of variables is all three's truth.
+ * The environment of a job. ckpt_launch writes it, libckpt reads its own, the coordinator reads
+ * that of a process it did not know; one table of variables is all three's truth.
  */
 #include "protocol.h"
 
@@ -152,8 +152,8 @@ static const struct variable {
 	const char *name;
 	int (*set)(struct job_config *c, const char *value);
 } variables[] = {
-	{"CKPT_JOB", set_job},		 {"CKPT_NAME", set_name},     {"CKPT_DIR", set_dir},
-	{"CKPT_KEEP", set_keep},	 {"CKPT_COMPRESS", set_level}, {"CKPT_INTERVAL", set_interval},
+	{"CKPT_JOB", set_job},	     {"CKPT_NAME", set_name},	    {"CKPT_DIR", set_dir},
+	{"CKPT_KEEP", set_keep},     {"CKPT_COMPRESS", set_level},  {"CKPT_INTERVAL", set_interval},
 	{"CKPT_SIGNAL", set_signal}, {"CKPT_TIMEOUT", set_timeout},
 };
 
@@ -189,7 +189,8 @@ void config_default(struct job_config *c)
 	};
 }
 
-/* Set what the string "NAME=value" says, when NAME is one of ours; an empty value is as good as none. */
+/* Set what the string "NAME=value" says, when NAME is one of ours; an empty value is as good as
+ * none. */
 static int set_from(struct job_config *c, const char *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {

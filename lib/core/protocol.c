@@ -1,7 +1,7 @@
 /*
- * Messages: one table says of every type how long it is and which of its fields are text; everything
- * that is received is held against it before anybody looks at a field. Sending and receiving are raw
- * system calls, because a frozen process does both.
+ * Messages: one table says of every type how long it is and which of its fields are text;
+ * everything that is received is held against it before anybody looks at a field. Sending and
+ * receiving are raw system calls, because a frozen process does both.
  */
 #include "protocol.h"
 
@@ -22,7 +22,10 @@ struct layout {
 	struct field text[4]; /* a len of 0 ends them */
 };
 
-#define FIELD(t, f) {offsetof(struct t, f), sizeof(((struct t *)0)->f)}
+#define FIELD(t, f)                                                                                \
+	{                                                                                          \
+		offsetof(struct t, f), sizeof(((struct t *)0)->f)                                  \
+	}
 #define CONFIG(t) FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir)
 
 static const struct layout layouts[] = {
@@ -42,7 +45,8 @@ static const struct layout layouts[] = {
 		      FIELD(msg_job, last_error)}},
 	[MSG_PROCESS] = {sizeof(struct msg_process), {FIELD(msg_process, name)}},
 	[MSG_RESULT] = {sizeof(struct msg_result),
-			{FIELD(msg_result, job), FIELD(msg_result, image), FIELD(msg_result, text)}},
+			{FIELD(msg_result, job), FIELD(msg_result, image),
+			 FIELD(msg_result, text)}},
 	[MSG_LINE] = {sizeof(struct msg_line), {FIELD(msg_line, text)}},
 	[MSG_END] = {sizeof(struct msg_end), {FIELD(msg_end, text)}},
 };
@@ -100,7 +104,8 @@ static int connect_to(int fd, const struct sockaddr_un *addr)
 	int64_t limit[2] = {CONNECT_TIMEOUT_S, 0};
 	int err;
 
-	/* A coordinator that does not accept must not hold us: connect and send give up with EAGAIN. */
+	/* A coordinator that does not accept must not hold us: connect and send give up with
+	 * EAGAIN. */
 	err = sys_call5(__NR_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(limit));
 	if (err < 0)
 		return err;
@@ -167,7 +172,8 @@ int msg_recv(int fd, union any_msg *m, int timeout_ms)
 	if (timeout_ms >= 0)
 		deadline = sys_clock_ns(1) + (uint64_t)timeout_ms * 1000000 + 1;
 	for (;;) {
-		n = sys_call6(__NR_recvfrom, fd, (long)m, sizeof(*m), MSG_DONTWAIT | MSG_TRUNC, 0, 0);
+		n = sys_call6(__NR_recvfrom, fd, (long)m, sizeof(*m), MSG_DONTWAIT | MSG_TRUNC, 0,
+			      0);
 		if (n >= 0)
 			break;
 		if (!is_passing(n))

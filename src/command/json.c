@@ -1,6 +1,6 @@
 /*
- * {"jobs": […]}, and "errors": […] when the exit status is not 0. ckpt_command(1) documents every key;
- * keys are added, never changed.
+ * {"jobs": […]}, and "errors": […] when the exit status is not 0. ckpt_command(1) documents every
+ * key; keys are added, never changed.
  */
 #include "die.h"
 #include "output.h"
@@ -45,8 +45,8 @@ static void add_line(const char *text)
 static void add_image(const struct msg_result *m)
 {
 	json_array_append_new(jobs, json_pack("{so so si sI so so}", "job", string(m->job), "image",
-					      string(m->image), "processes", (int)m->nprocesses, "bytes",
-					      (json_int_t)m->image_bytes, "pause_ms",
+					      string(m->image), "processes", (int)m->nprocesses,
+					      "bytes", (json_int_t)m->image_bytes, "pause_ms",
 					      milliseconds(m->pause_ns), "total_ms",
 					      milliseconds(m->total_ns)));
 }
@@ -74,9 +74,10 @@ static json_t *last_image(const struct msg_job *m)
 	snprintf(path, sizeof(path), "%s/%s-%s.%05lu.ckpt", m->dir, m->name, m->job,
 		 (unsigned long)m->last_generation);
 	return json_pack("{so sI so sI so so}", "image", string(path), "generation",
-			 (json_int_t)m->last_generation, "time", seconds(m->last_realtime_ns), "bytes",
-			 (json_int_t)m->last_bytes, "pause_ms", milliseconds(m->last_pause_ns),
-			 "total_ms", milliseconds(m->last_total_ns));
+			 (json_int_t)m->last_generation, "time", seconds(m->last_realtime_ns),
+			 "bytes", (json_int_t)m->last_bytes, "pause_ms",
+			 milliseconds(m->last_pause_ns), "total_ms",
+			 milliseconds(m->last_total_ns));
 }
 
 static json_t *compression(int level)
@@ -91,9 +92,9 @@ static void add_job(const struct msg_job *m)
 
 	members = json_array();
 	json_array_append_new(
-		jobs, json_pack("{so so ss so si so sI sI so so so so}", "job", string(m->job), "name",
-				string(m->name), "state", state, "dir", string(m->dir), "processes",
-				(int)m->nprocesses, "members", members, "interval_s",
+		jobs, json_pack("{so so ss so si so sI sI so so so so}", "job", string(m->job),
+				"name", string(m->name), "state", state, "dir", string(m->dir),
+				"processes", (int)m->nprocesses, "members", members, "interval_s",
 				(json_int_t)m->interval_s, "keep", (json_int_t)m->keep, "compress",
 				compression(m->level), "started", seconds(m->started_ns), "last",
 				last_image(m), "last_error",

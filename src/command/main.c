@@ -1,5 +1,6 @@
 /*
- * ckpt_command: one question to the coordinator, its answers shown, and the exit status that it gives.
+ * ckpt_command: one question to the coordinator, its answers shown, and the exit status that it
+ * gives.
  */
 #include "connect.h"
 #include "die.h"
@@ -21,12 +22,12 @@ static const char usage[] =
 enum { OPT_CHECK = 256, OPT_JSON };
 
 static const struct option options[] = {
-	{"checkpoint", no_argument, NULL, 'c'}, {"kill", no_argument, NULL, 'k'},
-	{"no-wait", no_argument, NULL, 'n'},	{"check", no_argument, NULL, OPT_CHECK},
-	{"status", no_argument, NULL, 's'},	{"list", no_argument, NULL, 'l'},
+	{"checkpoint", no_argument, NULL, 'c'},	    {"kill", no_argument, NULL, 'k'},
+	{"no-wait", no_argument, NULL, 'n'},	    {"check", no_argument, NULL, OPT_CHECK},
+	{"status", no_argument, NULL, 's'},	    {"list", no_argument, NULL, 'l'},
 	{"interval", required_argument, NULL, 'i'}, {"quit", no_argument, NULL, 'q'},
-	{"job", required_argument, NULL, 'j'},	{"json", no_argument, NULL, OPT_JSON},
-	{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+	{"job", required_argument, NULL, 'j'},	    {"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, 'h'},	    {NULL, 0, NULL, 0},
 };
 
 /* Which command an option is, if it is one. */
@@ -36,8 +37,9 @@ static uint32_t command_of(int option)
 		int option;
 		uint32_t command;
 	} commands[] = {
-		{'c', CMD_CHECKPOINT}, {'k', CMD_CHECKPOINT}, {OPT_CHECK, CMD_CHECK}, {'s', CMD_STATUS},
-		{'l', CMD_LIST},       {'i', CMD_INTERVAL},   {'q', CMD_QUIT},
+		{'c', CMD_CHECKPOINT}, {'k', CMD_CHECKPOINT}, {OPT_CHECK, CMD_CHECK},
+		{'s', CMD_STATUS},     {'l', CMD_LIST},	      {'i', CMD_INTERVAL},
+		{'q', CMD_QUIT},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -128,7 +130,8 @@ static int converse(int fd, const struct msg_command *c, const struct output *ou
 	}
 	if (!answered)
 		return err ? err : -ECONNRESET;
-	out->end(STATUS_REFUSED, "the coordinator has ended; a checkpoint under way may be complete or not");
+	out->end(STATUS_REFUSED,
+		 "the coordinator has ended; a checkpoint under way may be complete or not");
 	return STATUS_REFUSED;
 }
 
@@ -144,7 +147,9 @@ static int no_coordinator(const struct output *out, int err)
 	return STATUS_NO_JOB;
 }
 
-/* A coordinator that was about to end when we came closes without an answer: there is another try. */
+/*
+ * A coordinator that was about to end when we came closes without an answer: there is another try.
+ */
 static int ask(const struct msg_command *c, const struct output *out)
 {
 	bool start = c->command != CMD_QUIT;

@@ -1,6 +1,6 @@
 /*
- * How ckpt_command shows the coordinator's answers: to people line by line as they come, to programs as
- * one JSON object at the end.
+ * How ckpt_command shows the coordinator's answers: to people line by line as they come, to
+ * programs as one JSON object at the end.
  */
 #ifndef CKPT_OUTPUT_H
 #define CKPT_OUTPUT_H

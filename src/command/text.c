@@ -1,42 +1,19 @@
 #include "die.h"
 #include "output.h"
+#include "units.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 40, SHORT = 32 };
+enum { BAR_WIDTH = 40 };
 
 static const struct msg_command *command;
 static bool bar_shown, line_shown;
 
 /* ---- numbers for people ---- */
 
-static const char *bytes_text(char buf[SHORT], uint64_t bytes)
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-	double n = bytes;
-	size_t unit = 0;
-
-	while (n >= 999.5 && unit < ARRAY_SIZE(units) - 1) {
-		n /= 1000;
-		unit++;
-	}
-	snprintf(buf, SHORT, unit && n < 99.95 ? "%.1f %s" : "%.0f %s", n, units[unit]);
-	return buf;
-}
-
-static const char *duration_text(char buf[SHORT], uint64_t ns)
-{
-	if (ns < 999500000)
-		snprintf(buf, SHORT, ns < 99950000 ? "%.1f ms" : "%.0f ms", ns / 1e6);
-	else
-		snprintf(buf, SHORT, "%.1f s", ns / 1e9);
-	return buf;
-}
-
-static const char *interval_text(char buf[SHORT], uint32_t seconds)
+static const char *interval_text(char buf[UNITS_MAX], uint32_t seconds)
 {
 	static const struct {
 		uint32_t seconds;
@@ -46,16 +23,7 @@ static const char *interval_text(char buf[SHORT], uint32_t seconds)
 
 	while (seconds % units[i].seconds)
 		i++;
-	snprintf(buf, SHORT, "%u%c", seconds / units[i].seconds, units[i].unit);
-	return buf;
-}
-
-static const char *time_text(char buf[SHORT], uint64_t realtime_ns)
-{
-	time_t t = realtime_ns / 1000000000;
-	struct tm tm;
-
-	strftime(buf, SHORT, "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
+	snprintf(buf, UNITS_MAX, "%u%c", seconds / units[i].seconds, units[i].unit);
 	return buf;
 }
 
@@ -75,7 +43,7 @@ static void bar_clear(void)
 
 static void show_progress(const struct msg_progress *m)
 {
-	char done[SHORT], total[SHORT], bar[BAR_WIDTH + 1];
+	char done[UNITS_MAX], total[UNITS_MAX], bar[BAR_WIDTH + 1];
 	int filled;
 
 	if (!m->total || !isatty(STDERR_FILENO))
@@ -84,8 +52,8 @@ static void show_progress(const struct msg_progress *m)
 	memset(bar, ' ', BAR_WIDTH);
 	memset(bar, '#', filled);
 	bar[BAR_WIDTH] = 0;
-	fprintf(stderr, "\r[%s] %s of %s\033[K", bar, bytes_text(done, m->done),
-		bytes_text(total, m->total));
+	fprintf(stderr, "\r[%s] %s of %s\033[K", bar, units_bytes(done, m->done),
+		units_bytes(total, m->total));
 	bar_shown = true;
 }
 
@@ -103,12 +71,12 @@ static void show_line(const char *text)
 
 static void show_image(const struct msg_result *m)
 {
-	char size[SHORT], pause[SHORT], total[SHORT];
+	char size[UNITS_MAX], pause[UNITS_MAX], total[UNITS_MAX];
 
-	printf("%s  %s", m->image, bytes_text(size, m->image_bytes));
+	printf("%s  %s", m->image, units_bytes(size, m->image_bytes));
 	if (m->pause_ns) /* there is none to tell of what was ended */
-		printf("  pause %s", duration_text(pause, m->pause_ns));
-	printf("  total %s", duration_text(total, m->total_ns));
+		printf("  pause %s", units_duration(pause, m->pause_ns));
+	printf("  total %s", units_duration(total, m->total_ns));
 	puts(m->in_pause ? "  (written in the pause: no memory for a copy)" : "");
 }
 
@@ -125,14 +93,15 @@ static void show_result(const struct msg_result *m)
 
 static void show_last(const struct msg_job *m)
 {
-	char size[SHORT], pause[SHORT], total[SHORT], when[SHORT];
+	char size[UNITS_MAX], pause[UNITS_MAX], total[UNITS_MAX], when[UNITS_MAX];
 
 	if (m->last_generation)
 		printf("  last image  %s/%s-%s.%05lu.ckpt\n"
 		       "              %s, %s, pause %s, total %s\n",
 		       m->dir, m->name, m->job, (unsigned long)m->last_generation,
-		       time_text(when, m->last_realtime_ns), bytes_text(size, m->last_bytes),
-		       duration_text(pause, m->last_pause_ns), duration_text(total, m->last_total_ns));
+		       units_time(when, m->last_realtime_ns), units_bytes(size, m->last_bytes),
+		       units_duration(pause, m->last_pause_ns),
+		       units_duration(total, m->last_total_ns));
 	else
 		printf("  last image  none yet; they go to %s\n", m->dir);
 	if (m->last_error[0])
@@ -141,7 +110,7 @@ static void show_last(const struct msg_job *m)
 
 static void show_settings(const struct msg_job *m)
 {
-	char interval[SHORT] = "on request";
+	char interval[UNITS_MAX] = "on request";
 
 	if (m->interval_s)
 		interval_text(interval, m->interval_s);
@@ -158,12 +127,13 @@ static void show_settings(const struct msg_job *m)
 
 static void show_job(const struct msg_job *m)
 {
-	char interval[SHORT];
+	char interval[UNITS_MAX];
 
 	if (command->command == CMD_CHECKPOINT)
 		printf("job %s: checkpoint started\n", m->job);
 	else if (command->command == CMD_INTERVAL && m->interval_s)
-		printf("job %s: a checkpoint every %s\n", m->job, interval_text(interval, m->interval_s));
+		printf("job %s: a checkpoint every %s\n", m->job,
+		       interval_text(interval, m->interval_s));
 	else if (command->command == CMD_INTERVAL)
 		printf("job %s: checkpoints on request only\n", m->job);
 	else

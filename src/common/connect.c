@@ -1,6 +1,6 @@
 /*
- * ckpt_coordinator turns itself into a daemon once its socket answers, and two that start at once settle
- * between them who stays. So starting one is to run it and to wait for it.
+ * ckpt_coordinator turns itself into a daemon once its socket answers, and two that start at once
+ * settle between them who stays. So starting one is to run it and to wait for it.
  */
 #include "connect.h"
 #include "die.h"

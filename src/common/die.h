@@ -8,9 +8,9 @@
 enum {
 	STATUS_DONE = 0,
 	STATUS_USAGE = 2,
-	STATUS_NO_JOB = 3,   /* no coordinator or no such job */
-	STATUS_REFUSED = 4,  /* or failed */
-	STATUS_OWN = 125,    /* ckpt_launch, ckpt_restart: a failure of their own */
+	STATUS_NO_JOB = 3,    /* no coordinator or no such job */
+	STATUS_REFUSED = 4,   /* or failed */
+	STATUS_OWN = 125,     /* ckpt_launch, ckpt_restart: a failure of their own */
 	STATUS_NO_EXEC = 126, /* the program can't be executed */
 	STATUS_NO_PROGRAM = 127,
 };

@@ -1,6 +1,6 @@
 /*
- * The directory of the socket is the lock on the door: only its owner can reach what is in it. So it is
- * held to be ours, private and no link before anything in it is trusted.
+ * The directory of the socket is the lock on the door: only its owner can reach what is in it. So
+ * it is held to be ours, private and no link before anything in it is trusted.
  */
 #include "runtime.h"
 #include "die.h"
@@ -61,7 +61,8 @@ static void make_private_dir(const char *dir)
 		die("%s belongs to user %u, not to us: not used for the coordinator's socket", dir,
 		    st.st_uid);
 	if (st.st_mode & 077)
-		die("%s is open to others (mode %03o, should be 700): not used for the coordinator's socket",
+		die("%s is open to others (mode %03o, should be 700): not used for the "
+		    "coordinator's socket",
 		    dir, st.st_mode & 0777);
 }
 

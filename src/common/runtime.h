@@ -10,9 +10,10 @@
 enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 /*
- * Path of the coordinator's socket: CKPT_SOCKET when set, else coordinator.sock in $XDG_RUNTIME_DIR/ckpt,
- * else in $TMPDIR/ckpt-UID or /tmp/ckpt-UID. The directory is made when it is missing, mode 0700. Dies
- * when it is a link, not ours or open to others, or when the path is too long for a socket.
+ * Path of the coordinator's socket: CKPT_SOCKET when set, else coordinator.sock in
+ * $XDG_RUNTIME_DIR/ckpt, else in $TMPDIR/ckpt-UID or /tmp/ckpt-UID. The directory is made when it
+ * is missing, mode 0700. Dies when it is a link, not ours or open to others, or when the path is
+ * too long for a socket.
  */
 void runtime_socket_path(char path[SOCKET_PATH_MAX]);
 

@@ -14,7 +14,7 @@
 #define MARGIN_NS (2000 * NS_PER_MS)
 /* Until a member that was sent back is taken for lost, or one whose image is there for thawed. */
 #define LEAVE_NS (3000 * NS_PER_MS)
-#define KILL_NS (10000 * NS_PER_MS)
+#define KILL_NS	 (10000 * NS_PER_MS)
 
 static uint64_t phase_limit_ns(const struct checkpoint *cp)
 {
@@ -412,9 +412,12 @@ int checkpoint_message(struct member *m, const union any_msg *msg)
 static const char *activity(const struct member *m)
 {
 	static const char *const doing[] = {
-		[MEMBER_CALLED] = "answering the signal", [MEMBER_LED] = "freezing",
-		[MEMBER_FROZEN] = "frozen",		  [MEMBER_COPYING] = "being copied",
-		[MEMBER_COPIED] = "being copied",	  [MEMBER_WRITING] = "its image was being written",
+		[MEMBER_CALLED] = "answering the signal",
+		[MEMBER_LED] = "freezing",
+		[MEMBER_FROZEN] = "frozen",
+		[MEMBER_COPYING] = "being copied",
+		[MEMBER_COPIED] = "being copied",
+		[MEMBER_WRITING] = "its image was being written",
 		[MEMBER_GONE] = "gone",
 	};
 	return doing[m->state];

@@ -3,8 +3,9 @@
  * when to call it off. It sees processes as members and reaches the world by way of an operations
  * table only, so that a test can drive it without sockets, signals and /proc.
  *
- *	start -> calling processes -> PHASE_FREEZE barrier -> PHASE_SNAPSHOT barrier -> images written -> finished
- *	   any of them: called off -> the members have left or their time is up -> finished
+ *	start -> calling processes -> PHASE_FREEZE barrier -> PHASE_SNAPSHOT barrier -> images
+ *written -> finished any of them: called off -> the members have left or their time is up ->
+ *finished
  */
 #ifndef CKPT_CHECKPOINT_H
 #define CKPT_CHECKPOINT_H
@@ -16,9 +17,9 @@ enum member_state {
 	MEMBER_CALLED,	/* has been sent the signal */
 	MEMBER_LED,	/* has its parameters, is freezing */
 	MEMBER_FROZEN,	/* waits at PHASE_FREEZE */
-	MEMBER_COPYING,	/* was let go from PHASE_FREEZE */
+	MEMBER_COPYING, /* was let go from PHASE_FREEZE */
 	MEMBER_COPIED,	/* waits at PHASE_SNAPSHOT */
-	MEMBER_WRITING,	/* was let go: its writer is at work */
+	MEMBER_WRITING, /* was let go: its writer is at work */
 	MEMBER_DONE,	/* has written everything */
 	MEMBER_GONE,	/* its connection has ended, or it has none to come */
 };
@@ -68,8 +69,8 @@ struct checkpoint {
 	void *owner;
 	/* Given by the owner. */
 	enum op op;
-	bool kill;	/* end the processes when the image is durable */
-	int request;	/* sival_int of the signal, not 0 */
+	bool kill;   /* end the processes when the image is durable */
+	int request; /* sival_int of the signal, not 0 */
 	uint32_t timeout_ms;
 	struct msg_params params; /* the same for all members, but for index and blocked_* */
 	struct member *members;
@@ -85,8 +86,8 @@ struct checkpoint {
 
 /*
  * Start: call the processes of all members but those that have a connection already (state
- * MEMBER_CALLED, conn set), who get their parameters at once. Like every function below it may finish
- * the checkpoint.
+ * MEMBER_CALLED, conn set), who get their parameters at once. Like every function below it may
+ * finish the checkpoint.
  */
 void checkpoint_start(struct checkpoint *cp);
 /* The member's leader has connected: m->conn is set. */

@@ -1,7 +1,7 @@
 /*
- * A socket's name outlives who listened on it, and two may start at once; so a lock on a file beside it
- * decides. Who holds it owns the name. Who does not waits until the owner answers, or until the owner,
- * who may be about to end, has let go.
+ * A socket's name outlives who listened on it, and two may start at once; so a lock on a file
+ * beside it decides. Who holds it owns the name. Who does not waits until the owner answers, or
+ * until the owner, who may be about to end, has let go.
  */
 #include "claim.h"
 #include "die.h"

@@ -80,7 +80,8 @@ static void answer_no_job(struct peer *p, const char *which)
 		answer_end(p, STATUS_NO_JOB, "no job %s", which);
 	else if (foreign_pid)
 		answer_end(p, STATUS_NO_JOB,
-			   "no job here; pid %d is one of the coordinator at %.200s (set CKPT_SOCKET to it)",
+			   "no job here; pid %d is one of the coordinator at %.200s (set "
+			   "CKPT_SOCKET to it)",
 			   foreign_pid, foreign_path);
 	else
 		answer_end(p, STATUS_NO_JOB, "no job");

@@ -1,6 +1,6 @@
 /*
- * Images of a job in its directory: NAME-JOB.GGGGG.ckpt, the generations, and NAME-JOB.ckpt, a link to
- * the newest. A name that ends in .part is an image being written.
+ * Images of a job in its directory: NAME-JOB.GGGGG.ckpt, the generations, and NAME-JOB.ckpt, a link
+ * to the newest. A name that ends in .part is an image being written.
  */
 #ifndef CKPT_GENERATION_H
 #define CKPT_GENERATION_H

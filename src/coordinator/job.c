@@ -47,8 +47,8 @@ static bool is_descendant(const struct proc_facts *f, int ancestor)
 }
 
 /*
- * A job's processes have all come from one, so they share its pid namespace or descend from it. Several
- * restarts of one image carry the same id in namespaces of their own.
+ * A job's processes have all come from one, so they share its pid namespace or descend from it.
+ * Several restarts of one image carry the same id in namespaces of their own.
  */
 static bool is_of_job(const struct proc_facts *f, const struct job *job)
 {

@@ -1,6 +1,6 @@
 /*
- * The jobs of this user and their processes: who belongs to what, and who has ended. A job begins with
- * its first process and ends with its last, or with the checkpoint that still runs then.
+ * The jobs of this user and their processes: who belongs to what, and who has ended. A job begins
+ * with its first process and ends with its last, or with the checkpoint that still runs then.
  */
 #ifndef CKPT_JOB_H
 #define CKPT_JOB_H
@@ -41,15 +41,16 @@ struct job {
 struct job *jobs(void);
 
 /*
- * Make a process known, or known anew, as one of the job that its configuration names. pidfd: of the
- * process, taken over; -1: opened here. NULL when it has ended or there are too many.
+ * Make a process known, or known anew, as one of the job that its configuration names. pidfd: of
+ * the process, taken over; -1: opened here. NULL when it has ended or there are too many.
  */
 struct process *process_add(int pid, int pidfd, const struct job_config *config);
 struct process *process_find(int pid);
 
 /*
- * Look through /proc for processes of jobs that have not said hello to us. socket_path is ours: those of
- * another coordinator are left to it; the first such is told in *foreign_pid and foreign_path.
+ * Look through /proc for processes of jobs that have not said hello to us. socket_path is ours:
+ * those of another coordinator are left to it; the first such is told in *foreign_pid and
+ * foreign_path.
  */
 void jobs_scan(const char *socket_path, int *foreign_pid, char *foreign_path, size_t n);
 
@@ -59,8 +60,8 @@ void job_set_interval(struct job *job, uint32_t seconds);
 void job_end_if_idle(struct job *job);
 
 /* From the other parts of the coordinator: */
-void job_tick(struct job *job);		    /* an interval is over */
-void job_process_ended(struct process *p);  /* before it is freed */
-void job_ended(struct job *job);	    /* before it is freed */
+void job_tick(struct job *job);		   /* an interval is over */
+void job_process_ended(struct process *p); /* before it is freed */
+void job_ended(struct job *job);	   /* before it is freed */
 
 #endif

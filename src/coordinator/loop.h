@@ -15,11 +15,11 @@ struct watch {
 /* Unset when due_ns is 0. */
 struct timer {
 	struct timer *next;
-	uint64_t due_ns; /* on loop_now()'s clock */
+	uint64_t due_ns;	       /* on loop_now()'s clock */
 	void (*fire)(struct timer *t); /* the timer is unset when called */
 };
 
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* 0 or -errno. */
 int loop_init(void);

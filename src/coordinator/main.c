@@ -1,6 +1,6 @@
 /*
- * ckpt_coordinator: one daemon for a user's jobs on a host. It holds nothing that can't be found out
- * again, so it may end, or be killed, at any time.
+ * ckpt_coordinator: one daemon for a user's jobs on a host. It holds nothing that can't be found
+ * out again, so it may end, or be killed, at any time.
  */
 #include "claim.h"
 #include "command.h"

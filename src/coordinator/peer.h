@@ -1,6 +1,6 @@
 /*
- * Connections to the coordinator's socket: who is there, what is queued for them, and the limits that
- * keep any one of them from harming the others. What their messages mean is serve.c's.
+ * Connections to the coordinator's socket: who is there, what is queued for them, and the limits
+ * that keep any one of them from harming the others. What their messages mean is serve.c's.
  */
 #ifndef CKPT_PEER_H
 #define CKPT_PEER_H
@@ -11,8 +11,8 @@
 
 enum {
 	PEERS_MAX = 1024,
-	PEER_QUEUE_MAX = 512,	    /* messages for a peer that does not read */
-	PEER_FIRST_MESSAGE_S = 5,   /* to say what it wants */
+	PEER_QUEUE_MAX = 512,	  /* messages for a peer that does not read */
+	PEER_FIRST_MESSAGE_S = 5, /* to say what it wants */
 };
 
 struct member;
@@ -22,7 +22,8 @@ struct job;
 enum peer_role {
 	PEER_NEW,     /* has said nothing, or hello */
 	PEER_CLIENT,  /* ckpt_command: asked for something */
-	PEER_WAITING, /* a process that asked for a checkpoint while another one runs, and was sent back */
+	PEER_WAITING, /* a process that asked for a checkpoint while another one runs, and was sent
+			 back */
 	PEER_MEMBER,  /* a process in a checkpoint */
 };
 
@@ -39,11 +40,11 @@ struct peer {
 	unsigned nqueued;
 
 	/* PEER_CLIENT, PEER_WAITING: what for */
-	struct job *job;	/* whose checkpoint it waits for, NULL: none */
+	struct job *job; /* whose checkpoint it waits for, NULL: none */
 	struct msg_command command;
-	bool attached;		/* to the one that runs; else to the next */
+	bool attached; /* to the one that runs; else to the next */
 	/* PEER_MEMBER */
-	struct member *member;	/* NULL: the checkpoint is over */
+	struct member *member; /* NULL: the checkpoint is over */
 };
 
 /* Start to listen on fd. 0 or -errno. */
@@ -63,6 +64,6 @@ int peer_pidfd(const struct peer *p);
 
 /* From serve.c: */
 int serve_message(struct peer *p, const union any_msg *m); /* other than 0: drop the peer */
-void serve_closed(struct peer *p);			     /* before it is freed */
+void serve_closed(struct peer *p);			   /* before it is freed */
 
 #endif

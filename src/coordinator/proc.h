@@ -1,6 +1,6 @@
 /*
- * What /proc tells of other processes. Nothing here keeps state; every answer may be out of date when
- * it is used, and a process that has ended is -ESRCH or -ENOENT.
+ * What /proc tells of other processes. Nothing here keeps state; every answer may be out of date
+ * when it is used, and a process that has ended is -ESRCH or -ENOENT.
  */
 #ifndef CKPT_PROC_H
 #define CKPT_PROC_H
@@ -9,9 +9,9 @@
 
 /* A process as it can be told from any other, and placed among them. */
 struct proc_facts {
-	int pid, ppid;	     /* in our pid namespace */
-	int inner_pid;	     /* in its own */
-	int exit_signal;     /* 0: a snapshot writer, or one of its kind */
+	int pid, ppid;	 /* in our pid namespace */
+	int inner_pid;	 /* in its own */
+	int exit_signal; /* 0: a snapshot writer, or one of its kind */
 	char state;
 	char name[64];
 	uint64_t start_time; /* clock ticks since boot */

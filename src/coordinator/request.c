@@ -145,7 +145,8 @@ static void start_for_client(struct peer *p, struct job *job)
 
 static bool can_share(const struct peer *p, const struct run *run)
 {
-	return run->cp.op == wanted_op(p) && (run->cp.kill || !wants_kill(p)) && !run->cp.called_off;
+	return run->cp.op == wanted_op(p) && (run->cp.kill || !wants_kill(p)) &&
+	       !run->cp.called_off;
 }
 
 void request_of_client(struct peer *p, struct job *job)
@@ -159,8 +160,8 @@ void request_of_client(struct peer *p, struct job *job)
 }
 
 /*
- * A process is sent back at once when its checkpoint can't be now; the result tells why, or that it may
- * ask again: that comes when the one before is over.
+ * A process is sent back at once when its checkpoint can't be now; the result tells why, or that it
+ * may ask again: that comes when the one before is over.
  */
 void request_of_process(struct peer *p, struct process *process)
 {
@@ -201,7 +202,8 @@ void requests_next(struct job *job)
 
 	while ((p = next_waiting(job))) {
 		if (p->role == PEER_WAITING)
-			answer_failure(p, job, -EAGAIN, "another checkpoint was under way: ask again");
+			answer_failure(p, job, -EAGAIN,
+				       "another checkpoint was under way: ask again");
 		else if (!job->run)
 			start_for_client(p, job);
 		else if (can_share(p, job->run))

@@ -1,6 +1,6 @@
 /*
- * Who waits for a checkpoint: clients, and processes that asked for one themselves. A client that asks
- * for what is under way shares it; everybody else waits for the next.
+ * Who waits for a checkpoint: clients, and processes that asked for one themselves. A client that
+ * asks for what is under way shares it; everybody else waits for the next.
  */
 #ifndef CKPT_REQUEST_H
 #define CKPT_REQUEST_H

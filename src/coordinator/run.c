@@ -34,13 +34,15 @@ static int op_call(struct member *m, int request, struct text *why)
 	int tid = proc_thread_for(m->pid, signo);
 
 	if (!tid) {
-		text_put(why, "pid %d (%s) has no thread that takes signal %d", m->pid, m->name, signo);
+		text_put(why, "pid %d (%s) has no thread that takes signal %d", m->pid, m->name,
+			 signo);
 		return -EAGAIN;
 	}
 	proc_blocked(m->pid, tid, &m->blocked.nr, &m->blocked.sp, &m->blocked.pc);
 	err = send_signal(m->pid, tid, signo, request);
 	if (err)
-		text_put(why, "pid %d (%s) can't be signalled: %s", m->pid, m->name, strerror(-err));
+		text_put(why, "pid %d (%s) can't be signalled: %s", m->pid, m->name,
+			 strerror(-err));
 	log_line("request %d: signal %d to pid %d thread %d: %d", request, signo, m->pid, tid, err);
 	return err;
 }
@@ -205,7 +207,8 @@ static int check_tree(const struct proc_facts *f, struct text *why)
 
 	if (!child || proc_facts(child, &c))
 		return 0;
-	text_put(why, "pid %d (%s) has a child process pid %d (%s): process trees are not supported yet",
+	text_put(why,
+		 "pid %d (%s) has a child process pid %d (%s): process trees are not supported yet",
 		 f->pid, f->name, child, c.name);
 	return -EOPNOTSUPP;
 }
@@ -250,7 +253,8 @@ static int check_job(const struct job *job, enum op op, struct text *why)
 
 /* ---- the beginning ---- */
 
-/* Never the number of an earlier request that somebody may still answer; nor of a former coordinator's. */
+/* Never the number of an earlier request that somebody may still answer; nor of a former
+ * coordinator's. */
 static int next_request(void)
 {
 	static uint32_t last;
@@ -278,8 +282,8 @@ static int fill_params(struct run *run, struct text *why)
 	p->generation = run->generation;
 	snprintf(p->link, sizeof(p->link), "%s.ckpt", stem);
 	/* "/" alone must not become "//". */
-	text_put(&path, "%s/%s.%05lu.ckpt", str_eq(job->config.dir, "/") ? "" : job->config.dir, stem,
-		 (unsigned long)run->generation);
+	text_put(&path, "%s/%s.%05lu.ckpt", str_eq(job->config.dir, "/") ? "" : job->config.dir,
+		 stem, (unsigned long)run->generation);
 	if (path.len + sizeof(".part") <= sizeof(p->path) && str_ends(p->path, ".ckpt"))
 		return 0;
 	text_put(why, "directory for images %s: name is too long", job->config.dir);

@@ -1,6 +1,6 @@
 /*
- * A checkpoint in the world: the state machine of checkpoint.h, tied to processes, connections, time
- * and the file system.
+ * A checkpoint in the world: the state machine of checkpoint.h, tied to processes, connections,
+ * time and the file system.
  */
 #ifndef CKPT_RUN_H
 #define CKPT_RUN_H
@@ -17,8 +17,9 @@ struct run {
 };
 
 /*
- * Start a checkpoint (or a check) of a job that has none running. asker: connection of asker_process,
- * which asks for it itself; else NULL. 0, or -errno with why: nothing was started then.
+ * Start a checkpoint (or a check) of a job that has none running. asker: connection of
+ * asker_process, which asks for it itself; else NULL. 0, or -errno with why: nothing was started
+ * then.
  */
 int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
 	      struct process *asker_process, struct text *why);

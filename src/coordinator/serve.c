@@ -1,6 +1,6 @@
 /*
- * What a message means, by its type and by whom it comes from. A message that its sender may not send
- * now is an error, and the end of that connection.
+ * What a message means, by its type and by whom it comes from. A message that its sender may not
+ * send now is an error, and the end of that connection.
  */
 #include "command.h"
 #include "log.h"
@@ -11,7 +11,8 @@
 
 /*
  * The process at the other end. One that can't open a descriptor may let a helper connect for it: a
- * child that no wait() sees (no exit signal), and that is no snapshot writer, for those have other work.
+ * child that no wait() sees (no exit signal), and that is no snapshot writer, for those have other
+ * work.
  */
 static int speaking_for(const struct peer *p)
 {
@@ -61,9 +62,9 @@ static const struct {
 	enum peer_role role;
 	int (*take)(struct peer *p, const union any_msg *m);
 } takes[] = {
-	{MSG_HELLO, PEER_NEW, take_hello},	{MSG_LEADER, PEER_NEW, take_leader},
-	{MSG_COMMAND, PEER_NEW, take_command}, {MSG_REFUSE, PEER_MEMBER, run_message},
-	{MSG_BARRIER, PEER_MEMBER, run_message}, {MSG_THAWED, PEER_MEMBER, run_message},
+	{MSG_HELLO, PEER_NEW, take_hello},	  {MSG_LEADER, PEER_NEW, take_leader},
+	{MSG_COMMAND, PEER_NEW, take_command},	  {MSG_REFUSE, PEER_MEMBER, run_message},
+	{MSG_BARRIER, PEER_MEMBER, run_message},  {MSG_THAWED, PEER_MEMBER, run_message},
 	{MSG_PROGRESS, PEER_MEMBER, run_message}, {MSG_DONE, PEER_MEMBER, run_message},
 	{MSG_THAWED, PEER_WAITING, run_message},
 };

@@ -1,6 +1,7 @@
 /*
- * ckpt_launch: puts a job's configuration and libckpt.so into the environment, and becomes the program.
- * Nothing of it is left: pid, descriptors and standard streams are as the caller gave them.
+ * ckpt_launch: puts a job's configuration and libckpt.so into the environment, and becomes the
+ * program. Nothing of it is left: pid, descriptors and standard streams are as the caller gave
+ * them.
  */
 #include "connect.h"
 #include "die.h"
@@ -18,7 +19,8 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval TIME]\n"
+	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval "
+	"TIME]\n"
 	"                   [--name NAME] [--signal N] [--timeout TIME] program [argument ...]\n";
 
 /* Options that are environment variables too; the option has precedence. */
@@ -102,7 +104,8 @@ static void check_settings(void)
 		const char *value = getenv(s->variable);
 
 		if (value && *value && config_set(&c, s->variable, value))
-			die("--%s (%s) %.200s: must be %s", s->option, s->variable, value, s->expects);
+			die("--%s (%s) %.200s: must be %s", s->option, s->variable, value,
+			    s->expects);
 	}
 }
 
@@ -138,7 +141,8 @@ static void set_preload(void)
 
 	runtime_library(library, sizeof(library));
 	if (strpbrk(library, " :"))
-		die("%s: the dynamic loader can't load a path with a blank or a colon in it", library);
+		die("%s: the dynamic loader can't load a path with a blank or a colon in it",
+		    library);
 	if (!old || !*old) {
 		set_env("LD_PRELOAD", library);
 		return;
@@ -167,7 +171,9 @@ static void set_socket(void)
 
 /* ---- the program ---- */
 
-/* A checkpoint that comes before libckpt has its handler would kill: the constructor unblocks it. */
+/*
+ * A checkpoint that comes before libckpt has its handler would kill: the constructor unblocks it.
+ */
 static void block_signal(void)
 {
 	const char *value = getenv("CKPT_SIGNAL");

@@ -181,7 +181,7 @@ static bool takes_value(const char *option, bool python)
 	static const struct {
 		const char *option;
 		bool python;
-	} options[] = {{"-W", true},	    {"-X", true},  {"-r", false},
+	} options[] = {{"-W", true},	     {"-X", true},  {"-r", false},
 		       {"--require", false}, {"-I", false}, {"-o", false}};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -229,7 +229,8 @@ void program_stem(char *const argv[], char *stem, unsigned long n)
 	if (len > n - 1)
 		len = n - 1;
 	for (size_t i = 0; i < len; i++)
-		stem[i] = isalnum((unsigned char)name[i]) || strchr("-_+.", name[i]) ? name[i] : '_';
+		stem[i] =
+			isalnum((unsigned char)name[i]) || strchr("-_+.", name[i]) ? name[i] : '_';
 	stem[len] = 0;
 	if (!len)
 		snprintf(stem, n, "ckpt");

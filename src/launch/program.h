@@ -21,8 +21,8 @@ struct program {
 int program_find(struct program *p, const char *name);
 
 /*
- * Stem for image names: of the script when argv runs one under an interpreter (python3 sim.py -> sim),
- * else of the program. Always a valid CKPT_NAME.
+ * Stem for image names: of the script when argv runs one under an interpreter (python3 sim.py ->
+ * sim), else of the program. Always a valid CKPT_NAME.
  */
 void program_stem(char *const argv[], char *stem, unsigned long n);
 

@@ -1,6 +1,6 @@
 /*
- * The coordinator's state machine, driven without sockets, signals and /proc: a world of its own notes
- * what it does.
+ * The coordinator's state machine, driven without sockets, signals and /proc: a world of its own
+ * notes what it does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -147,7 +147,8 @@ static int thawed(int i, uint64_t pause_ns)
 
 static int done(int i, int err)
 {
-	union any_msg m = {.done = {.err = err, .raw_bytes = 100, .image_bytes = 50, .nthreads = 2}};
+	union any_msg m = {
+		.done = {.err = err, .raw_bytes = 100, .image_bytes = 50, .nthreads = 2}};
 
 	MSG_INIT(&m.done, MSG_DONE);
 	strcpy(m.done.text, err ? "/d: No space left on device" : "");

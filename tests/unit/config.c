@@ -24,10 +24,11 @@ UNIT_TEST(config_takes_every_variable)
 {
 	struct job_config c;
 
-	ck_assert_int_eq(config_from_env(&c, ENV("CKPT_JOB=a.2\0CKPT_NAME=sim\0CKPT_DIR=/x y\0"
-						 "CKPT_KEEP=0\0CKPT_COMPRESS=zstd:19\0"
-						 "CKPT_INTERVAL=2h\0CKPT_SIGNAL=63\0CKPT_TIMEOUT=1m")),
-			 0);
+	ck_assert_int_eq(
+		config_from_env(&c, ENV("CKPT_JOB=a.2\0CKPT_NAME=sim\0CKPT_DIR=/x y\0"
+					"CKPT_KEEP=0\0CKPT_COMPRESS=zstd:19\0"
+					"CKPT_INTERVAL=2h\0CKPT_SIGNAL=63\0CKPT_TIMEOUT=1m")),
+		0);
 	ck_assert_str_eq(c.job, "a.2");
 	ck_assert_str_eq(c.name, "sim");
 	ck_assert_str_eq(c.dir, "/x y");
@@ -58,19 +59,19 @@ UNIT_TEST(config_ignores_what_is_cut_off)
 UNIT_TEST(config_refuses_bad_values)
 {
 	static const char *const bad[][2] = {
-		{"CKPT_JOB", "../x"},	   {"CKPT_JOB", ".x"},
-		{"CKPT_JOB", "a b"},	   {"CKPT_JOB", "0123456789012345678901234567890123"},
-		{"CKPT_NAME", "a/b"},	   {"CKPT_NAME", "\033[2J"},
-		{"CKPT_DIR", "relative"},  {"CKPT_KEEP", "-1"},
-		{"CKPT_KEEP", "4294967296"}, {"CKPT_KEEP", "99999999999999999999"},
-		{"CKPT_KEEP", "2x"},	   {"CKPT_COMPRESS", "zstd:0"},
+		{"CKPT_JOB", "../x"},	      {"CKPT_JOB", ".x"},
+		{"CKPT_JOB", "a b"},	      {"CKPT_JOB", "0123456789012345678901234567890123"},
+		{"CKPT_NAME", "a/b"},	      {"CKPT_NAME", "\033[2J"},
+		{"CKPT_DIR", "relative"},     {"CKPT_KEEP", "-1"},
+		{"CKPT_KEEP", "4294967296"},  {"CKPT_KEEP", "99999999999999999999"},
+		{"CKPT_KEEP", "2x"},	      {"CKPT_COMPRESS", "zstd:0"},
 		{"CKPT_COMPRESS", "zstd:20"}, {"CKPT_COMPRESS", "zstd:"},
-		{"CKPT_COMPRESS", "zstd1"}, {"CKPT_COMPRESS", "gzip"},
-		{"CKPT_INTERVAL", "1w"},   {"CKPT_INTERVAL", "m"},
-		{"CKPT_INTERVAL", "1mm"},  {"CKPT_INTERVAL", "50000d"},
-		{"CKPT_SIGNAL", "0"},	   {"CKPT_SIGNAL", "65"},
-		{"CKPT_SIGNAL", "9"},	   {"CKPT_SIGNAL", "32"},
-		{"CKPT_TIMEOUT", "0"},	   {"CKPT_TIMEOUT", "99999999"},
+		{"CKPT_COMPRESS", "zstd1"},   {"CKPT_COMPRESS", "gzip"},
+		{"CKPT_INTERVAL", "1w"},      {"CKPT_INTERVAL", "m"},
+		{"CKPT_INTERVAL", "1mm"},     {"CKPT_INTERVAL", "50000d"},
+		{"CKPT_SIGNAL", "0"},	      {"CKPT_SIGNAL", "65"},
+		{"CKPT_SIGNAL", "9"},	      {"CKPT_SIGNAL", "32"},
+		{"CKPT_TIMEOUT", "0"},	      {"CKPT_TIMEOUT", "99999999"},
 	};
 	struct job_config c;
 

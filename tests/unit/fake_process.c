@@ -60,8 +60,8 @@ static bool await_release(int fd, enum phase phase)
 {
 	union any_msg m;
 
-	return msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RELEASE && m.release.phase == phase &&
-	       m.release.go;
+	return msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RELEASE &&
+	       m.release.phase == phase && m.release.go;
 }
 
 static void send_refusal(int fd)
@@ -154,8 +154,8 @@ static void freeze(int fd, const struct msg_params *p)
 /* Lead a request; the connection after it, or -1. */
 static int lead(int request)
 {
-	struct msg_leader leader = {.pid = getpid(), .tid = gettid(), .request = request,
-				    .config = config};
+	struct msg_leader leader = {
+		.pid = getpid(), .tid = gettid(), .request = request, .config = config};
 	int fd = msg_connect(getenv(CKPT_ENV_SOCKET));
 	union any_msg m;
 

@@ -1,7 +1,7 @@
 /*
- * A process under checkpoint as the coordinator sees it: this test program, executed once more, catches
- * the reserved signal and plays the process' side of the protocol. CKPT_FAKE says how it behaves; a
- * constructor takes over before main() when it is set.
+ * A process under checkpoint as the coordinator sees it: this test program, executed once more,
+ * catches the reserved signal and plays the process' side of the protocol. CKPT_FAKE says how it
+ * behaves; a constructor takes over before main() when it is set.
  */
 #ifndef FAKE_PROCESS_H
 #define FAKE_PROCESS_H

@@ -48,7 +48,8 @@ static void set_up(void)
 	snprintf(path, sizeof(path), "%s/sock", top);
 	setenv("CKPT_SOCKET", path, 1);
 	setenv("CKPT_LINGER", "1", 1);
-	for (const char *const *name = (const char *const[]){"CKPT_DIR", "CKPT_NAME", "CKPT_KEEP", NULL};
+	for (const char *const *name =
+		     (const char *const[]){"CKPT_DIR", "CKPT_NAME", "CKPT_KEEP", NULL};
 	     *name; name++)
 		unsetenv(*name);
 }
@@ -82,7 +83,8 @@ UNIT_TEST(launch_sets_the_environment)
 	char line[CKPT_PATH_MAX];
 
 	set_up();
-	ck_assert_int_eq(launch("--keep 5 --compress=none --interval 2h --name n1 /usr/bin/env"), 0);
+	ck_assert_int_eq(launch("--keep 5 --compress=none --interval 2h --name n1 /usr/bin/env"),
+			 0);
 	expect("CKPT_KEEP=5\n");
 	expect("CKPT_COMPRESS=none\n");
 	expect("CKPT_INTERVAL=2h\n");
@@ -143,7 +145,8 @@ UNIT_TEST(launch_says_when_a_program_can_not_be_run)
 	set_up();
 	make_file("plain", "#!/bin/sh\n", 0644);
 	ck_assert_int_eq(launch("nonexistent-program"), 127);
-	ck_assert_str_eq(out, "ckpt_launch: cannot run nonexistent-program: No such file or directory\n");
+	ck_assert_str_eq(
+		out, "ckpt_launch: cannot run nonexistent-program: No such file or directory\n");
 	ck_assert_int_eq(launch("./plain"), 126);
 	expect("cannot run ./plain: Permission denied");
 	ck_assert_int_eq(launch("/tmp"), 126);

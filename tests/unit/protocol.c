@@ -12,8 +12,14 @@ static const struct {
 	size_t size;
 	size_t text, text_len; /* text_len 0: it has none */
 } kinds[] = {
-#define KIND(t, s) {t, sizeof(struct s), 0, 0}
-#define TEXT_KIND(t, s, f) {t, sizeof(struct s), offsetof(struct s, f), sizeof(((struct s *)0)->f)}
+#define KIND(t, s)                                                                                 \
+	{                                                                                          \
+		t, sizeof(struct s), 0, 0                                                          \
+	}
+#define TEXT_KIND(t, s, f)                                                                         \
+	{                                                                                          \
+		t, sizeof(struct s), offsetof(struct s, f), sizeof(((struct s *)0)->f)             \
+	}
 	TEXT_KIND(MSG_HELLO, msg_hello, exe_name),
 	TEXT_KIND(MSG_HELLO, msg_hello, config.job),
 	TEXT_KIND(MSG_HELLO, msg_hello, config.name),
