@@ -119,7 +119,7 @@ static void groups_join(const struct restart *r)
 		return;
 	}
 	setpgid(0, p->pgid == p->pid ? 0 : p->pgid);
-	for (int fd = 0; r->on_terminal && fd < 3; fd++)
+	for (int fd = 0; r->foreground && fd < 3; fd++)
 		if (tcsetpgrp(fd, getpgrp()) == 0)
 			break;
 }

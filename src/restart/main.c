@@ -56,13 +56,17 @@ static void options_read(int argc, char **argv, struct options *o)
 	o->path = argv[optind];
 }
 
-/* On a terminal of ours that we may use now, the program gets it. */
-static bool terminal_is_ours(void)
+/* The program gets our controlling terminal, in the foreground when we are. */
+static void terminal_find(struct restart *r)
 {
-	for (int fd = 0; fd < 3; fd++)
-		if (isatty(fd))
-			return tcgetpgrp(fd) == getpgrp();
-	return false;
+	for (int fd = 0; fd < 3; fd++) {
+		pid_t group = tcgetpgrp(fd);
+
+		if (group < 0)
+			continue;
+		r->on_terminal = true;
+		r->foreground = group == getpgrp();
+	}
 }
 
 int main(int argc, char **argv)
@@ -80,6 +84,6 @@ int main(int argc, char **argv)
 	fd = coordinator_connect(true);
 	if (fd >= 0)
 		close(fd);
-	r.on_terminal = terminal_is_ours();
+	terminal_find(&r);
 	return capsule_run(&r);
 }

@@ -40,7 +40,8 @@ struct restart {
 	size_t nextents;
 	int log_fd;	   /* our standard error, above all descriptors of the program */
 	bool in_userns;	   /* the capsule has a user namespace: capabilities come from it */
-	bool on_terminal;  /* in the caller's session, on its terminal */
+	bool on_terminal;  /* in the caller's session, on its terminal, */
+	bool foreground;   /* and in the foreground */
 };
 
 /* choose.c: open and verify the image that path means; dies when there is none. */

@@ -61,11 +61,20 @@ static pid_t group_find(int pidfd)
 	return pid > 0 ? getpgid(pid) : 0;
 }
 
+/* Hand the foreground from us to the program or back, if the giver has it. */
 static void foreground(struct outside *o, bool program)
 {
-	if (o->tty < 0 || (program && o->group <= 0))
+	pid_t us = getpgrp(), now;
+
+	if (o->tty < 0)
 		return;
-	tcsetpgrp(o->tty, program ? o->group : getpgrp());
+	if (o->pidfd >= 0)
+		o->group = group_find(o->pidfd);
+	now = tcgetpgrp(o->tty);
+	if (program && now == us && o->group > 0)
+		tcsetpgrp(o->tty, o->group);
+	if (!program && now != us && (now == o->group || o->ended))
+		tcsetpgrp(o->tty, us);
 }
 
 static void on_started(struct outside *o, struct msghdr *m)
@@ -77,14 +86,20 @@ static void on_started(struct outside *o, struct msghdr *m)
 	memcpy(&o->pidfd, CMSG_DATA(c), sizeof(o->pidfd));
 }
 
-/* The program has stopped: so do we, and the shell has the terminal until it continues us. */
-static void on_stopped(struct outside *o)
+/*
+ * The program has stopped: so do we, and the shell has the terminal until it continues us. Unless it
+ * wanted the terminal, which the shell has given to us without a word ("fg" of a running job).
+ */
+static void on_stopped(struct outside *o, int sig)
 {
+	bool wants_tty = sig == SIGTTIN || sig == SIGTTOU;
+
 	if (o->tty < 0)
 		return;
-	foreground(o, false);
-	raise(SIGSTOP);
-	o->group = group_find(o->pidfd);
+	if (!wants_tty || tcgetpgrp(o->tty) != getpgrp()) {
+		foreground(o, false);
+		raise(SIGSTOP);
+	}
 	foreground(o, true);
 	if (o->group > 0)
 		kill(-o->group, SIGCONT);
@@ -103,7 +118,7 @@ static bool on_event(struct outside *o)
 	if (e.what == EVENT_STARTED) {
 		on_started(o, &m);
 	} else if (e.what == EVENT_STOPPED) {
-		on_stopped(o);
+		on_stopped(o, WSTOPSIG(e.status));
 	} else if (e.what == EVENT_ENDED) {
 		o->status = e.status;
 		o->ended = true;
@@ -120,9 +135,11 @@ static void on_signal(struct outside *o)
 	if (si.ssi_signo == SIGCHLD) {
 		if (waitpid(o->init, &o->init_status, WNOHANG) == o->init)
 			o->init = 0;
-	} else if (o->pidfd >= 0) {
-		syscall(SYS_pidfd_send_signal, o->pidfd, si.ssi_signo, NULL, 0);
+		return;
 	}
+	foreground(o, true);
+	if (o->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, o->pidfd, si.ssi_signo, NULL, 0);
 }
 
 static int exit_status(const struct outside *o)
@@ -150,6 +167,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	}
 	while (p[1].fd >= 0 && on_event(&o))
 		;
-	foreground(&o, false);
+	if (r->foreground)
+		foreground(&o, false);
 	return exit_status(&o);
 }
