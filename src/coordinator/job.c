@@ -240,11 +240,16 @@ static bool is_foreign(const struct scan *s, const char *path)
 	return !stat(dir, &st);
 }
 
-static bool catches(int pid, int signo)
+/*
+ * A snapshot writer has its program's environment and handlers, and an exit signal since the kernel gave
+ * it a new parent; but it was made in the handler, and blocks the signal in all its threads.
+ */
+static bool awaits_signal(int pid, int signo)
 {
 	struct proc_signals s;
 
-	return !proc_signals(pid, 0, &s) && (s.caught >> (signo - 1) & 1);
+	return !proc_signals(pid, 0, &s) && (s.caught >> (signo - 1) & 1) &&
+	       proc_thread_for(pid, signo);
 }
 
 static int look_at(int pid, void *arg)
@@ -256,7 +261,7 @@ static int look_at(int pid, void *arg)
 	char path[CKPT_PATH_MAX];
 
 	if (process_find(pid) || proc_config(pid, &c, path, sizeof(path)) ||
-	    !catches(pid, c.signo) || proc_facts(pid, &f) || f.exit_signal == 0)
+	    !awaits_signal(pid, c.signo) || proc_facts(pid, &f))
 		return 0;
 	if (is_foreign(s, path)) {
 		if (!*s->foreign_pid) {

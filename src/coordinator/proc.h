@@ -11,7 +11,7 @@
 struct proc_facts {
 	int pid, ppid;	 /* in our pid namespace */
 	int inner_pid;	 /* in its own */
-	int exit_signal; /* 0: a snapshot writer, or one of its kind */
+	int exit_signal; /* 0: no wait() of its parent sees it */
 	char state;
 	char name[64];
 	uint64_t start_time; /* clock ticks since boot */

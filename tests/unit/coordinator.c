@@ -301,6 +301,25 @@ UNIT_TEST(coordinator_commands_at_once_share_a_checkpoint)
 	tear_down();
 }
 
+UNIT_TEST(coordinator_takes_no_writer_for_a_part_of_the_job)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "slow-write");
+	expect_status("--checkpoint --no-wait", 0);
+	usleep(200000);
+	expect_status("--list --json", 0);
+	expect("\"state\":\"writing\"");
+	expect("\"processes\":1,");
+	/* Nor does a coordinator that knows nothing yet. */
+	ck_assert_int_eq(kill(coordinator_pid(), SIGKILL), 0);
+	expect_status("--list --json", 0);
+	expect("\"processes\":1,");
+	fake_stop(pid);
+	tear_down();
+}
+
 UNIT_TEST(coordinator_wants_one_of_several_jobs_chosen)
 {
 	char args[64];
