@@ -33,20 +33,27 @@ static bool is_fifo(const struct plugin_file *f)
 
 typedef bool end_test(const struct plugin_file *f);
 
-/* First open file of f's pipe that is such an end. */
-static struct plugin_file *pipe_end(struct plugin_ctx *c, const struct plugin_file *f, end_test *is_end)
+/* The first open file, by id, of f's pipe that is such an end. */
+static struct plugin_file *pipe_end(struct plugin_file *f, end_test *is_end)
 {
-	struct plugin_file *p = NULL;
+	struct plugin_file *p = f, *first = NULL;
 
-	while ((p = plugin_file_next(c, p)))
-		if (plugin_same_inode(p, f) && is_end(p))
-			return p;
-	return NULL;
+	do {
+		if (is_end(p) && (!first || p->id < first->id))
+			first = p;
+		p = p->twin;
+	} while (p != f);
+	return first;
 }
 
 static bool any_end(const struct plugin_file *f)
 {
-	return S_ISFIFO(f->mode);
+	return !(f->flags & O_PATH);
+}
+
+static bool packet_end(const struct plugin_file *f)
+{
+	return plugin_writes(f) && f->flags & O_DIRECT;
 }
 
 /* ---- Save ----------------------------------------------------------------------------------------- */
@@ -131,16 +138,6 @@ static void *content_read(struct plugin_ctx *c, const struct plugin_file *reader
 	return len;
 }
 
-static bool has_packets(struct plugin_ctx *c, const struct plugin_file *f)
-{
-	struct plugin_file *p = NULL;
-
-	while ((p = plugin_file_next(c, p)))
-		if (plugin_same_inode(p, f) && plugin_writes(p) && p->flags & O_DIRECT)
-			return true;
-	return false;
-}
-
 static void content_save(struct plugin_ctx *c, struct plugin_file *f, const struct plugin_file *reader)
 {
 	struct pipe_state st = {.hung_up = reader && has_hung_up(reader)};
@@ -154,7 +151,7 @@ static void content_save(struct plugin_ctx *c, struct plugin_file *f, const stru
 		content = content_read(c, reader, &st, &size);
 		if (!content)
 			return;
-		if (st.npackets == 1 && !has_packets(c, f)) {
+		if (st.npackets == 1 && !pipe_end(f, packet_end)) {
 			st.npackets = 0;
 			content += sizeof(uint32_t);
 			size -= sizeof(uint32_t);
@@ -165,9 +162,9 @@ static void content_save(struct plugin_ctx *c, struct plugin_file *f, const stru
 
 static void pipe_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	struct plugin_file *first = pipe_end(c, f, any_end);
-	struct plugin_file *reader = pipe_end(c, f, plugin_reads);
-	struct plugin_file *writer = pipe_end(c, f, plugin_writes);
+	struct plugin_file *first = pipe_end(f, any_end);
+	struct plugin_file *reader = pipe_end(f, plugin_reads);
+	struct plugin_file *writer = pipe_end(f, plugin_writes);
 
 	if ((!reader || !writer) && !has_hung_up(f) && !never_written(c, f))
 		plugin_outside(c, f, "its other end is outside the job");
@@ -223,7 +220,7 @@ static int pipe_make(struct plugin_ctx *c, const struct plugin_file *f, uint32_t
 static int pipe_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
 	uint32_t flags = (f->flags & O_ACCMODE) | O_NONBLOCK;
-	struct plugin_file *first = pipe_end(c, f, any_end);
+	struct plugin_file *first = pipe_end(f, any_end);
 	int fd;
 
 	if (is_fifo(f))

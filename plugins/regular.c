@@ -45,13 +45,15 @@ static bool is_deleted(const struct plugin_file *f)
 }
 
 /* Is the inode open for writing through any open file? */
-static bool inode_written(struct plugin_ctx *c, const struct plugin_file *f)
+static bool inode_written(const struct plugin_file *f)
 {
-	struct plugin_file *other = NULL;
+	const struct plugin_file *p = f;
 
-	while ((other = plugin_file_next(c, other)))
-		if (plugin_same_inode(other, f) && plugin_writes(other))
+	do {
+		if (plugin_writes(p))
 			return true;
+		p = p->twin;
+	} while (p != f);
 	return false;
 }
 
@@ -140,7 +142,7 @@ static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 		return 0;
 	if (st.st_ino != f->ino)
 		return plugin_changed(c, f, "is another file now");
-	if (policy == FILE_READ_ONLY && !inode_written(c, f))
+	if (policy == FILE_READ_ONLY && !inode_written(f))
 		return plugin_changed(c, f, "has changed since the checkpoint");
 	if (policy == FILE_SEQUENTIAL && (uint64_t)st.st_size < f->size)
 		return plugin_changed(c, f, "has %lu bytes, it had %lu at the checkpoint",

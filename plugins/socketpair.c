@@ -158,16 +158,6 @@ static const char *domain_refusal(int domain)
 	}
 }
 
-static struct plugin_file *file_of_inode(struct plugin_ctx *c, const struct plugin_file *f, uint32_t ino)
-{
-	struct plugin_file *p = NULL;
-
-	while ((p = plugin_file_next(c, p)))
-		if (p->dev == f->dev && p->ino == ino)
-			return p;
-	return NULL;
-}
-
 static void options_save(int fd, struct socket_state *st)
 {
 	struct timeval tv;
@@ -260,7 +250,7 @@ static void unix_save(struct plugin_ctx *c, struct plugin_file *f)
 		return;
 	}
 	if (info.peer_ino)
-		peer = file_of_inode(c, f, info.peer_ino);
+		peer = plugin_file_by_inode(c, f->dev, info.peer_ino);
 	if (info.named || info.state == LISTENING || (info.peer_ino && !peer)) {
 		plugin_outside(c, f, info.peer_ino ? "its peer is outside the job"
 						   : "a socket with a name can't be restored");

@@ -36,6 +36,7 @@ struct plugin_ctx;
 /* An open file description: what descriptors made by dup(2) share. */
 struct plugin_file {
 	struct plugin_file *next; /* in order of id */
+	struct plugin_file *twin; /* ring of the open files of one inode */
 	const struct plugin *plugin;
 	const char *link;	  /* text of the link /proc/self/fd/N */
 	int fd;			  /* save: lowest descriptor of the program; restart: ours, -1: none yet */
@@ -83,8 +84,7 @@ extern const struct plugin plugin_std __attribute__((visibility("hidden")));
 
 /* The file after f, the first one for NULL; NULL at the end. */
 struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f) PLUGIN_CALL;
-/* The file with this id or number, NULL when there is none. */
-struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id) PLUGIN_CALL;
+/* The file with this descriptor number, NULL when there is none. */
 struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number) PLUGIN_CALL;
 /* Zeroed memory that lasts until the checkpoint or restart is over; NULL: none left. */
 void *plugin_alloc(struct plugin_ctx *c, size_t n) PLUGIN_CALL;
@@ -106,6 +106,8 @@ static inline bool plugin_writes(const struct plugin_file *f)
 
 /* ---- Save: called with all threads standing still --------------------------------------------- */
 
+/* An open file of this inode, NULL when there is none. */
+struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev, uint64_t ino) PLUGIN_CALL;
 /* The process can't be checkpointed because of f; the message begins "fd N (LINK): ". */
 void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
 	PLUGIN_CALL PLUGIN_PRINTF(3);
@@ -157,6 +159,8 @@ void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p
 
 /* ---- Restart ------------------------------------------------------------------------------------ */
 
+/* The file with this id, NULL when there is none. */
+struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id) PLUGIN_CALL;
 /*
  * Say that f can't be restored: "fd N (LINK): MESSAGE: ERRNO"; err 0 leaves the last part away.
  * Returns a negative number, which the caller passes on.

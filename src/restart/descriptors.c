@@ -123,6 +123,40 @@ static int by_file(const void *a, const void *b)
 	return i != j ? (i < j ? -1 : 1) : x < y ? -1 : x > y;
 }
 
+/* By inode, then by id. */
+static int by_inode(const void *a, const void *b)
+{
+	const struct plugin_file *x = *(struct plugin_file *const *)a, *y = *(struct plugin_file *const *)b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return by_id(x, y);
+}
+
+/* Link the open files of each inode to a ring. */
+static int rings_make(struct plugin_ctx *c)
+{
+	struct plugin_file **sorted = calloc(c->nfiles + 1, sizeof(*sorted));
+	uint32_t i, first = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (i = 0; i < c->nfiles; i++)
+		sorted[i] = &c->files[i];
+	qsort(sorted, c->nfiles, sizeof(*sorted), by_inode);
+	for (i = 0; i < c->nfiles; i++) {
+		if (!plugin_same_inode(sorted[first], sorted[i]))
+			first = i;
+		sorted[i]->twin = sorted[first];
+		if (i > first)
+			sorted[i - 1]->twin = sorted[i];
+	}
+	free(sorted);
+	return 0;
+}
+
 static int files_parse(struct plugin_ctx *c)
 {
 	struct rec_iter it = rec_iter(c->params.records, c->params.nrecords);
@@ -140,7 +174,7 @@ static int files_parse(struct plugin_ctx *c)
 	qsort(c->files, c->nfiles, sizeof(*c->files), by_id);
 	for (i = 0; i + 1 < c->nfiles; i++)
 		c->files[i].next = &c->files[i + 1];
-	return it.err;
+	return it.err ? it.err : rings_make(c);
 }
 
 /* 1, 0 for a number without a file, which needs but be free, or -EBADMSG. */
