@@ -284,7 +284,7 @@ class Ckpt:
         """A file in the program's working directory, owned by the user."""
         path = os.path.join(self.work, name)
         with open(path, "wb") as f:
-            f.write(content if isinstance(content, bytes) else content.encode())
+            f.write(content.encode() if isinstance(content, str) else content)
         os.chmod(path, mode)
         os.chown(path, self.uid, self.gid)
         return path
@@ -296,7 +296,8 @@ class Ckpt:
 
     def env(self, more=None):
         env = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            # no places that an ordinary user may not look into
+            "PATH": os.environ["PATH"] if self.root else "/usr/local/bin:/usr/bin:/bin",
             "HOME": self.work,
             "TMPDIR": self.tmp,
             "XDG_RUNTIME_DIR": self.runtime,
@@ -416,7 +417,7 @@ class Ckpt:
         return done.stdout.decode()
 
     def chain(self, argv, generations=3, env=None, by="output", expected=None, stdin=None,
-              limit=LIMIT, **launch):
+              limit=LIMIT, restart_options=(), **launch):
         """Run argv with checkpoints at random moments, each followed by kill -9 and a restart.
 
         Expects the output of an uninterrupted run, byte for byte. by="time" is for a program whose
@@ -443,7 +444,7 @@ class Ckpt:
             image = self.checkpoint()["image"]
             time.sleep(self.random.random() * 0.1 * took)
             job.kill() if self.random.random() < 0.8 else job.kill_all()
-            job = self.restart(image, job)
+            job = self.restart(image, job, restart_options)
             assert job.wait_program() or job.popen.returncode == 0, job.story()
         job.wait(limit=limit)
         if job.output() != expected:

@@ -1,4 +1,6 @@
--- Fed to the sqlite3 shell: a database on disk, transactions, long recursive queries.
+-- Fed to the sqlite3 shell: a database on disk (its journal in memory, see database.py), transactions,
+-- long recursive queries.
+pragma journal_mode = memory;
 create table t (id integer primary key, x integer, s text);
 create index t_x on t (x);
 begin; with recursive n(i, x) as (select 1, 1 union all select i + 1, (x * 1103515245 + 12345) % 2147483648 from n where i < 3000)
