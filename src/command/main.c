@@ -19,7 +19,7 @@ static const char usage[] =
 	"       ckpt_command --interval TIME [--job JOB] [--json]\n"
 	"       ckpt_command --quit [--json]\n";
 
-enum { OPT_CHECK = 256, OPT_JSON };
+enum { OPT_CHECK = 256, OPT_JSON, TRIES = 5 };
 
 static const struct option options[] = {
 	{"checkpoint", no_argument, NULL, 'c'},	    {"kill", no_argument, NULL, 'k'},
@@ -148,14 +148,14 @@ static int no_coordinator(const struct output *out, int err)
 }
 
 /*
- * A coordinator that was about to end when we came closes without an answer: there is another try.
+ * A coordinator that was about to end when we came closes without an answer: there are other tries.
  */
 static int ask(const struct msg_command *c, const struct output *out)
 {
 	bool start = c->command != CMD_QUIT;
 	int fd, status = -ECONNRESET;
 
-	for (int tries = 0; tries < 2 && status < 0; tries++) {
+	for (int tries = 0; tries < TRIES && status < 0; tries++) {
 		fd = coordinator_connect(start);
 		if (fd < 0)
 			return no_coordinator(out, fd);
