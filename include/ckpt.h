@@ -29,7 +29,7 @@ enum {
 struct ckpt_info {
 	size_t size;	   /* of this structure as the caller knows it */
 	char path[4096];   /* of the image, absolute */
-	uint64_t bytes;	   /* of the image */
+	uint64_t bytes;	   /* of the image; this and what follows: 0 in the restarted program */
 	uint64_t pause_ns; /* for which the program stood still */
 	uint64_t total_ns; /* until the image was durable */
 	char error[1024];  /* why not, when -1 was returned */

@@ -166,6 +166,7 @@ API int ckpt_checkpoint_info(struct ckpt_info *out)
 	}
 	err = ask(&call);
 	if (err == 0 && call.restarted) {
+		str_copy(info.path, call.path, sizeof(info.path));
 		info_put(out, &info);
 		return 1;
 	}

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include "preload.h"
+#include "handler.h"
 #include "image.h"
 #include "frozen.h"
 
@@ -230,13 +231,37 @@ static void release_memory(struct checkpoint *c)
 		sys_munmap(c->memory.maps, ALIGN_UP(c->memory.maps_len, CKPT_PAGE));
 }
 
+/*
+ * Freeze, but not while any thread is between ckpt_disable() and ckpt_enable(): one may have entered
+ * since the handler looked. Then all go on for a moment, and are frozen again.
+ */
+static int freeze_outside_sections(struct checkpoint *c, struct text *why)
+{
+	const struct timespec half_ms = {.tv_nsec = 500000};
+	uint64_t deadline = c->t_start + c->params.timeout_ms * 1000000ull;
+
+	for (;;) {
+		int r = freeze_threads(c->params.timeout_ms, &c->nthreads, &c->main_exited, why);
+
+		if (r < 0 || !handler_is_disabled())
+			return r;
+		if (sys_clock_ns(CLOCK_MONOTONIC) > deadline) {
+			text_put(why, "ckpt_disable() is in force");
+			return -EBUSY;
+		}
+		freeze_thaw();
+		sys_call2(__NR_nanosleep, &half_ms, NULL);
+		c->t_start = sys_clock_ns(CLOCK_MONOTONIC);
+	}
+}
+
 static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 {
 	char buf[256];
 	struct text why = TEXT(buf);
 	int r, dumpable;
 
-	r = freeze_threads(c->params.timeout_ms, &c->nthreads, &c->main_exited, &why);
+	r = freeze_outside_sections(c, &why);
 	c->t_frozen = sys_clock_ns(CLOCK_MONOTONIC);
 	/* Else /proc/self is root's, and much of it closed to us; the snapshot inherits this. */
 	dumpable = sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
@@ -275,6 +300,7 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 	if (api) {
 		api->err = 0;
 		api->restarted = c.restarted;
+		str_copy(api->path, c.params.path, sizeof(api->path));
 		api->conn = c.restarted ? -1 : c.save.conn;
 	}
 	if (c.restarted)

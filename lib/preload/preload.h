@@ -293,6 +293,7 @@ struct api_call {
 	int conn;	/* connection to hear the result on, -1 */
 	int err;	/* -errno when it could not be asked for */
 	bool restarted;
+	char path[CKPT_PATH_MAX]; /* of the image */
 };
 void leader_run(int request, ucontext_t *uc, struct api_call *api) HIDDEN;
 
