@@ -57,6 +57,8 @@ int image_verify_all(struct image *img, struct text *why)
 	verify_some(&v);
 	for (int i = 0; i < started; i++)
 		pthread_join(t[i], NULL);
+	for (uint32_t i = 0; i < img->nsections && !v.err; i++)
+		v.err = image_verify_section(img, &img->sections[i]);
 	if (v.err)
 		text_put(why, "damaged: %s", v.err == -EBADMSG ? "a checksum does not match" : strerror(-v.err));
 	return v.err;
