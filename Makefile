@@ -231,14 +231,15 @@ install: all
 
 PYTHON := /usr/bin/python3
 
-# Unit tests are one program; src/coordinator is tested without its main().
+# Unit tests are one program; src/coordinator is tested without its main(), of src/restart what stands
+# alone.
 UNIT_SRC := $(wildcard tests/unit/*.c)
-UNIT_OBJ := $(call objects,$(UNIT_SRC))
+UNIT_OBJ := $(call objects,$(UNIT_SRC)) $(call objects,src/restart/vdso.c)
 UNIT_COORDINATOR := $(filter-out %/main.o,$(call objects,$(call program_src,coordinator)))
 UNIT := $(if $(UNIT_SRC),$(B)/tests/unit)
 
 $(B)/obj/tests/unit/%.o: tests/unit/%.c $(B)/config.mk
-	$(call compile,$(INC_src) -Isrc/coordinator $(CHECK_CFLAGS))
+	$(call compile,$(INC_src) -Isrc/coordinator -Isrc/restart $(CHECK_CFLAGS))
 
 $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 	$(archive)
@@ -246,7 +247,7 @@ $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 $(B)/tests/unit: $(UNIT_OBJ) $(if $(UNIT_COORDINATOR),$(B)/libcoordinator.a) $(LIBCOMMON) $(LIBCORE)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ZSTD_A) $(CHECK_LIBS) -lpthread
+	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ZSTD_A) $(CHECK_LIBS) $(ELF_LIBS) -lpthread
 
 unit: $(UNIT)
 	$(UNIT)

@@ -9,7 +9,7 @@
 
 #include "records.h"
 
-#define RESTART_CONTROL_MAGIC 0x31545352434b4e43ull
+#define RESTART_CONTROL_MAGIC 0x32545352434b4e43ull
 
 struct restart_control {
 	uint64_t magic;
@@ -19,6 +19,8 @@ struct restart_control {
 	uint64_t drop_caps;   /* 1: capabilities came from the capsule, drop them all */
 	uint32_t main_word;   /* zeroed by the kernel when a main thread that had ended has ended again */
 	uint32_t main_exited; /* 1: wait for that */
+	uint64_t vdso_start;  /* code of this kernel's vdso */
+	uint64_t vdso_len;
 	int64_t log_fd;	      /* where libckpt's leader may tell a warning, closed by it; -1: none */
 	char socket[108];     /* of the coordinator here and now; "": as before */
 };
@@ -43,6 +45,13 @@ struct plan_seal {
 	uint32_t seals;
 };
 
+/* Code to be written over what was loaded. */
+struct plan_patch {
+	uint64_t addr;
+	uint32_t len;
+	uint8_t code[28];
+};
+
 struct plan_thread {
 	int32_t tid;
 	uint32_t flags;
@@ -64,6 +73,8 @@ struct restore_plan {
 	struct plan_range *guards;
 	struct plan_seal *seals;
 	uint32_t nseals;
+	struct plan_patch *patches;
+	uint32_t npatches;
 	struct plan_thread *threads;	   /* [0] is the leader of the checkpoint */
 	struct image_extent *extents;	   /* those to load, by chunk */
 	struct image_chunk *chunks;
@@ -72,12 +83,13 @@ struct restore_plan {
 	uint8_t *auxv;
 	uint32_t auxv_len;
 	uint32_t main_exited;
-	/* vdso and vvar areas of this process, from lowest to highest, and where they must go. */
+	/* vdso and vvar areas of this process, from lowest to highest, and where they go. */
 	struct {
 		uint64_t from, len, to;
 	} special[8];
 	uint32_t nspecial;
 	uint32_t drop_caps;
+	uint64_t vdso_start, vdso_len; /* where its code will be, for restart_control */
 	uint64_t control; /* struct restart_control in the restored memory */
 	char socket[108]; /* for restart_control */
 	uint32_t next;	  /* used by the loaders: the next extent to load */

@@ -66,6 +66,8 @@ static void handle(int sig, siginfo_t *info, void *ctx)
 	(void)sig;
 	if (!process_is_own())
 		return;
+	if (vdso_let_out(info, ctx))
+		return;
 	if (info->si_code == SI_TKILL) {
 		freeze_park(ctx);
 		return;

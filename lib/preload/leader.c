@@ -203,6 +203,8 @@ static void restore(struct checkpoint *c)
 		sys_futex(&restart_control.main_word, FUTEX_WAIT, 1, NULL);
 	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
 	restart_control.restarted = 0;
+	preload.vdso_start = restart_control.vdso_start;
+	preload.vdso_len = restart_control.vdso_len;
 	if (restart_control.socket[0])
 		str_copy(preload.socket, restart_control.socket, sizeof(preload.socket));
 	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);

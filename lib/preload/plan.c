@@ -252,6 +252,8 @@ static int plan_area(struct planner *pl, const struct map_line *m)
 		str_len(pl->path) + 1);
 	if (a == AREA_ANON || a == AREA_FILE || a == AREA_GONE)
 		r = plan_private(pl);
+	else if (pl->vma.flags & VMA_VDSO) /* another kernel does not have it */
+		add_memory(pl, m->start, m->end, false);
 	add_text(pl, m->end);
 	return r;
 }

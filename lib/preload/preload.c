@@ -11,6 +11,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
 #include <unistd.h>
@@ -56,6 +57,21 @@ static void rseq_find(void)
 		return;
 	preload.rseq_offset = __rseq_offset;
 	preload.rseq_len = __rseq_size <= 32 ? 32 : ALIGN_UP(__rseq_size, 32);
+}
+
+/* The kernel maps its vdso as one piece of code, with an ELF header before it. */
+static void vdso_find(void)
+{
+	const Elf64_Ehdr *e = (const Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Phdr *ph;
+
+	if (!e)
+		return;
+	ph = (const Elf64_Phdr *)((const uint8_t *)e + e->e_phoff);
+	for (int i = 0; i < e->e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD)
+			preload.vdso_len = ph[i].p_memsz;
+	preload.vdso_start = (uint64_t)e;
 }
 
 static bool config_read(void)
@@ -122,6 +138,7 @@ __attribute__((constructor(101))) static void preload_init(void)
 	preload.sigbit = 1ull << (preload.config.signo - 1);
 	preload.sid = sys_call1(__NR_getsid, 0);
 	rseq_find();
+	vdso_find();
 	exe_name_read();
 	if (handler_install() < 0)
 		return;

@@ -43,6 +43,8 @@ struct preload {
 	struct fork_page *fork_page;
 	long rseq_offset;	/* from the thread pointer; 0: glibc has not registered rseq */
 	uint32_t rseq_len;
+	uint64_t vdso_start;	/* code of the kernel's vdso; another place after a restart */
+	uint64_t vdso_len;
 };
 extern struct preload preload HIDDEN;
 
@@ -154,6 +156,14 @@ struct blocked_call {
 
 /* If the freeze interrupted a system call that now would fail with EINTR, run it again. */
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked) HIDDEN;
+
+/* ---- vdso.c ------------------------------------------------------------------------------------ */
+
+/*
+ * True when the signal came upon this thread inside of the vdso: return, it comes again in a moment.
+ * Signals of the timer that sees to this become in *info what they were at first.
+ */
+bool vdso_let_out(siginfo_t *info, const ucontext_t *uc) HIDDEN;
 
 /* ---- process.c ----------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
  * The restorer: turns the process that ckpt_restart has prepared (namespaces, pid, descriptors) into
  * the program of the image. It runs in memory that neither of them uses, without libc.
  *
- *   vdso and vvar aside | unmap everything else | map areas | load contents, in parallel |
+ *   vdso and vvar aside | unmap everything else | map areas | load contents, in parallel | patch code |
  *   protections and advice | vdso and vvar home | prctl(PR_SET_MM_MAP) | threads | resume
  *
  * From the first unmap on there is no way back: an error is told on log_fd and ends the process with
@@ -260,6 +260,8 @@ static void control_fill(struct restore_plan *pl)
 	c->blob_start = pl->region_start;
 	c->blob_len = pl->region_len;
 	c->drop_caps = pl->drop_caps;
+	c->vdso_start = pl->vdso_start;
+	c->vdso_len = pl->vdso_len;
 	c->log_fd = pl->log_fd;
 	c->main_exited = c->main_word = pl->main_exited;
 	str_copy(c->socket, pl->socket, sizeof(c->socket));
@@ -291,6 +293,8 @@ void restorer_main(struct restore_plan *pl)
 	for (uint32_t i = 0; i < pl->nvmas; i++)
 		area_map(pl, &pl->vmas[i]);
 	load_all(pl);
+	for (uint32_t i = 0; i < pl->npatches; i++)
+		__builtin_memcpy((void *)pl->patches[i].addr, pl->patches[i].code, pl->patches[i].len);
 	for (uint32_t i = 0; i < pl->nvmas; i++)
 		area_finish(pl, &pl->vmas[i]);
 	for (uint32_t i = 0; i < pl->nguards; i++)

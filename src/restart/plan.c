@@ -22,6 +22,7 @@
 #include "die.h"
 #include "region.h"
 #include "restart.h"
+#include "vdso.h"
 
 enum {
 	STACK_SIZE = 256 << 10,
@@ -39,8 +40,10 @@ struct planner {
 	bool *need_text; /* the file is not what it was: its bytes come from the image */
 	struct special {
 		uint64_t start, len;
+		bool is_vdso; /* code, not data */
 	} old_special[8], own_special[8];
 	uint32_t nold, nown;
+	bool other_kernel; /* the vdso recorded is not this kernel's */
 };
 
 static void *alloc(size_t n, size_t size)
@@ -133,13 +136,6 @@ static bool area_plausible(const struct rec_vma *v, uint64_t above)
 	       v->start % CKPT_PAGE == 0 && v->end % CKPT_PAGE == 0;
 }
 
-static void special_add(struct special *list, uint32_t *n, uint64_t start, uint64_t end)
-{
-	if (*n == 8)
-		die("too many vdso areas");
-	list[(*n)++] = (struct special){start, end - start};
-}
-
 /* Sort the records of areas: those to be mapped, guards, and the kernel's own. */
 static void areas_read(struct planner *pl)
 {
@@ -169,8 +165,9 @@ static void areas_read(struct planner *pl)
 		}
 		above = v.end;
 		if (v.flags & (VMA_VDSO | VMA_VVAR)) {
-			special_add(pl->old_special, &pl->nold, v.start, v.end);
-			continue;
+			if (!pl->other_kernel || v.flags & VMA_VVAR)
+				continue;
+			v.flags = 0; /* ordinary memory from now on */
 		}
 		pl->vma[pl->plan.nvmas] = v;
 		pl->path[pl->plan.nvmas++] = (char *)rec_extra(rec, sizeof(v), &len);
@@ -179,9 +176,14 @@ static void areas_read(struct planner *pl)
 
 /* ---- vdso ---- */
 
-static uint64_t own_vdso_hash;
+static void special_add(struct special *list, uint32_t *n, uint64_t start, uint64_t end, bool is_vdso)
+{
+	if (*n == 8)
+		die("too many vdso areas");
+	list[(*n)++] = (struct special){start, end - start, is_vdso};
+}
 
-static void own_areas_read(struct planner *pl, struct region *g)
+static void own_special_read(struct planner *pl, uint64_t *hash)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
 	char line[CKPT_PATH_MAX + 128];
@@ -189,35 +191,170 @@ static void own_areas_read(struct planner *pl, struct region *g)
 	if (!f)
 		die("cannot read /proc/self/maps:");
 	while (fgets(line, sizeof(line), f)) {
+		bool is_vdso = strstr(line, "[vdso]");
 		uint64_t start, end;
 
-		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+		if ((!is_vdso && !strstr(line, "[vvar")) || sscanf(line, "%lx-%lx", &start, &end) != 2)
 			continue;
-		region_avoid(g, start, end);
-		if (strstr(line, "[vdso]"))
-			own_vdso_hash = image_checksum((void *)start, end - start);
-		if (strstr(line, "[vdso]") || strstr(line, "[vvar"))
-			special_add(pl->own_special, &pl->nown, start, end);
+		special_add(pl->own_special, &pl->nown, start, end, is_vdso);
+		if (is_vdso)
+			*hash = image_checksum((void *)start, end - start);
 	}
 	fclose(f);
 }
 
-/* The same kernel's areas go where they were, one by one. */
-static void plan_special(struct planner *pl)
+static void old_special_read(struct planner *pl)
 {
-	bool same = pl->nold == pl->nown && own_vdso_hash == pl->r->process.vdso_hash;
+	struct rec_iter it = rec_iter(pl->r->records, pl->r->records_len);
+	const struct rec *rec;
 
-	for (uint32_t i = 0; i < pl->nold && same; i++)
-		same = pl->old_special[i].len == pl->own_special[i].len;
-	if (!same)
-		die("%s: made under another kernel (%s), whose vdso differs from this one's: not supported yet",
-		    pl->r->path, pl->r->job.kernel);
+	while ((rec = rec_next_type(&it, REC_VMA))) {
+		struct rec_vma v;
+
+		rec_get(rec, &v, sizeof(v));
+		if (!(v.flags & (VMA_VDSO | VMA_VVAR)))
+			continue;
+		if (!area_plausible(&v, 0))
+			die("%s: damaged: area %lx-%lx", pl->r->path, (long)v.start, (long)v.end);
+		special_add(pl->old_special, &pl->nold, v.start, v.end, v.flags & VMA_VDSO);
+	}
+}
+
+/* The kernel's areas, recorded and of this process: is it the same kernel? */
+static void specials_read(struct planner *pl)
+{
+	uint64_t hash = 0;
+
+	own_special_read(pl, &hash);
+	old_special_read(pl);
+	pl->other_kernel = pl->nold != pl->nown || hash != pl->r->process.vdso_hash;
+	for (uint32_t i = 0; i < pl->nold && !pl->other_kernel; i++)
+		pl->other_kernel = pl->old_special[i].len != pl->own_special[i].len;
+}
+
+/* The areas go to `to` and above, with the distances they have; at the same places where to is 0. */
+static void specials_place(struct planner *pl, uint64_t to)
+{
 	for (uint32_t i = 0; i < pl->nown; i++) {
-		pl->plan.special[i].from = pl->own_special[i].start;
-		pl->plan.special[i].len = pl->own_special[i].len;
-		pl->plan.special[i].to = pl->old_special[i].start;
+		const struct special *own = &pl->own_special[i];
+
+		pl->plan.special[i].from = own->start;
+		pl->plan.special[i].len = own->len;
+		pl->plan.special[i].to = to ? to + (own->start - pl->own_special[0].start)
+					    : pl->old_special[i].start;
 	}
 	pl->plan.nspecial = pl->nown;
+}
+
+/* Copy what extent e has of the area into buf; bytes copied. */
+static uint64_t extent_read(struct planner *pl, const struct image_extent *e, const struct special *area,
+			    uint8_t *buf)
+{
+	const struct image_chunk *c = &pl->r->image.chunks[e->chunk];
+	uint64_t area_end = area->start + area->len;
+	uint64_t from = e->start > area->start ? e->start : area->start;
+	uint64_t end = e->start + e->len < area_end ? e->start + e->len : area_end;
+	uint8_t *stored = alloc(2, IMAGE_CHUNK_MAX), *raw = stored + IMAGE_CHUNK_MAX;
+	void *dctx = alloc(1, image_dctx_size());
+	int r = image_verify_chunk(pl->r->image_fd, c, stored);
+
+	if (r == 0)
+		r = image_unpack(image_dctx(dctx, image_dctx_size()), c, stored, raw);
+	if (r < 0)
+		die("%s: the vdso can't be read: %s", pl->r->path, errno_name(r));
+	memcpy(buf + (from - area->start), raw + e->chunk_offset + (from - e->start), end - from);
+	free(dctx);
+	free(stored);
+	return end - from;
+}
+
+/* The recorded vdso, from the image. Dies where that does not have it. */
+static void *old_vdso_read(struct planner *pl, const struct special *area)
+{
+	uint8_t *image = alloc(1, area->len);
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < pl->r->nextents; i++) {
+		const struct image_extent *e = &pl->r->extents[i];
+
+		if (e->stream == STREAM_MEMORY && e->start < area->start + area->len &&
+		    e->start + e->len > area->start)
+			found += extent_read(pl, e, area, image);
+	}
+	if (found != area->len)
+		die("%s: made under another kernel (%s), and without its vdso", pl->r->path,
+		    pl->r->job.kernel);
+	return image;
+}
+
+/* A thread in the middle of the old vdso can't go on: the data it reads is not there any more. */
+static void threads_outside(struct planner *pl, const struct special *area)
+{
+	struct rec_iter it = rec_iter(pl->r->records, pl->r->records_len);
+	const struct rec *rec;
+
+	while ((rec = rec_next_type(&it, REC_THREAD))) {
+		struct rec_thread t;
+
+		rec_get(rec, &t, sizeof(t));
+		if (t.app_rip - area->start < area->len)
+			die("%s: thread %d was inside of the vdso of %s, which is not this kernel's: another "
+			    "generation will do", pl->r->path, t.tid, pl->r->job.kernel);
+	}
+}
+
+/* The program's way from the functions that it knows to those of this kernel. */
+static void redirect_functions(struct planner *pl)
+{
+	struct vdso old = {NULL, 0, 0}, now = {NULL, 0, 0};
+	char buf[256];
+	struct text why = TEXT(buf);
+	int n;
+
+	for (uint32_t i = 0; i < pl->nown; i++)
+		if (pl->own_special[i].is_vdso)
+			now = (struct vdso){(void *)pl->own_special[i].start, pl->own_special[i].len,
+					    pl->plan.special[i].to};
+	for (uint32_t i = 0; i < pl->nold; i++) {
+		const struct special *area = &pl->old_special[i];
+
+		if (!area->is_vdso)
+			continue;
+		threads_outside(pl, area);
+		old = (struct vdso){old_vdso_read(pl, area), area->len, area->start};
+	}
+	if (!old.len)
+		return; /* the program knows of none */
+	pl->plan.patches = alloc(VDSO_PATCHES_MAX, sizeof(*pl->plan.patches));
+	n = vdso_redirect(&old, &now, pl->plan.patches, &why);
+	if (n < 0)
+		die("%s: made under another kernel (%s): %s", pl->r->path, pl->r->job.kernel, buf);
+	pl->plan.npatches = n;
+	free((void *)old.image);
+}
+
+/* Addresses that nothing else will have, for this kernel's areas beside those of the other. */
+static uint64_t specials_hole(struct planner *pl, struct region *g)
+{
+	const struct special *first = &pl->own_special[0], *last = &pl->own_special[pl->nown - 1];
+	uint64_t span = last->start + last->len - first->start;
+	uint64_t to = region_hole(g, span);
+
+	region_avoid(g, to, to + span);
+	return to;
+}
+
+static void plan_special(struct planner *pl, struct region *g)
+{
+	specials_place(pl, pl->other_kernel && pl->nown ? specials_hole(pl, g) : 0);
+	if (pl->other_kernel)
+		redirect_functions(pl);
+	for (uint32_t i = 0; i < pl->nown; i++) {
+		if (!pl->own_special[i].is_vdso)
+			continue;
+		pl->plan.vdso_start = pl->plan.special[i].to;
+		pl->plan.vdso_len = pl->plan.special[i].len;
+	}
 }
 
 /* ---- contents ---- */
@@ -236,6 +373,15 @@ static bool text_needed(const struct planner *pl, uint64_t start)
 			hi = mid;
 	}
 	return lo < pl->plan.nvmas && pl->vma[lo].start <= start && pl->need_text[lo];
+}
+
+/* The vdso is saved for other kernels; under the same one it is there. */
+static bool is_own_vdso(const struct planner *pl, uint64_t start)
+{
+	for (uint32_t i = 0; i < pl->nold && !pl->other_kernel; i++)
+		if (start - pl->old_special[i].start < pl->old_special[i].len)
+			return true;
+	return false;
 }
 
 /* Every byte must go into an area: the restorer writes where it is told. */
@@ -268,6 +414,8 @@ static void plan_contents(struct planner *pl)
 		const struct image_extent *e = &pl->r->extents[i];
 
 		if (e->stream == STREAM_FILE_TEXT ? !text_needed(pl, e->start) : e->stream != STREAM_MEMORY)
+			continue;
+		if (is_own_vdso(pl, e->start))
 			continue;
 		if (!inside_areas(pl, e->start, e->len))
 			die("%s: damaged: contents outside of memory at %lx", pl->r->path, (long)e->start);
@@ -380,6 +528,21 @@ static void leave_libc(void)
 	syscall(SYS_set_tid_address, NULL);
 }
 
+/* Where this process has something now, the region can't be. */
+static void own_areas_avoid(struct region *g)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[CKPT_PATH_MAX + 128];
+	uint64_t start, end;
+
+	if (!f)
+		die("cannot read /proc/self/maps:");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2)
+			region_avoid(g, start, end);
+	fclose(f);
+}
+
 static struct restore_plan *plan_place(struct planner *pl, struct region *g)
 {
 	struct restore_plan *p = &pl->plan, *out;
@@ -393,7 +556,7 @@ static struct restore_plan *plan_place(struct planner *pl, struct region *g)
 	region_reserve(g, sizeof(*p) + p->nvmas * sizeof(*p->vmas) + p->nguards * sizeof(*p->guards) +
 				  p->nthreads * sizeof(*p->threads) + p->nextents * sizeof(*p->extents) +
 				  p->nchunks * sizeof(*p->chunks) + p->nseals * sizeof(*p->seals) +
-				  p->auxv_len + special + p->nworkers * work + STACK_SIZE + 64 * CKPT_PAGE);
+				  p->npatches * sizeof(*p->patches) + p->auxv_len + special + p->nworkers * work + STACK_SIZE + 64 * CKPT_PAGE);
 	p->region_start = g->start;
 	p->region_len = g->len;
 	p->vmas = region_put(g, p->vmas, p->nvmas * sizeof(*p->vmas));
@@ -402,6 +565,7 @@ static struct restore_plan *plan_place(struct planner *pl, struct region *g)
 	p->extents = region_put(g, p->extents, p->nextents * sizeof(*p->extents));
 	p->chunks = region_put(g, p->chunks, p->nchunks * sizeof(*p->chunks));
 	p->seals = region_put(g, p->seals, p->nseals * sizeof(*p->seals));
+	p->patches = region_put(g, p->patches, p->npatches * sizeof(*p->patches));
 	p->auxv = region_put(g, p->auxv, p->auxv_len);
 	p->tls = (uint64_t)region_put(g, NULL, 256);
 	p->staging = (uint64_t)region_put_pages(g, special);
@@ -465,6 +629,7 @@ void plan_and_jump(struct restart *r)
 
 	log_open(r);
 	descriptors_prepare(&pl);
+	specials_read(&pl);
 	areas_read(&pl);
 	for (uint32_t i = 0; i < pl.plan.nvmas; i++)
 		plan_area(&pl, i);
@@ -475,12 +640,12 @@ void plan_and_jump(struct restart *r)
 	plan_seals(&pl);
 	plan_process(&pl);
 	cwd_restore(r);
-	own_areas_read(&pl, &g);
-	plan_special(&pl);
+	own_areas_avoid(&g);
 	for (uint32_t i = 0; i < pl.plan.nvmas; i++)
 		region_avoid(&g, pl.vma[i].start, pl.vma[i].end);
 	for (uint32_t i = 0; i < pl.nold; i++)
 		region_avoid(&g, pl.old_special[i].start, pl.old_special[i].start + pl.old_special[i].len);
+	plan_special(&pl, &g);
 	plan = plan_place(&pl, &g);
 	if (descriptors_place(pl.descriptors) < 0)
 		exit(STATUS_OWN);

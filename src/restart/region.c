@@ -32,8 +32,8 @@ static int by_start(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The lowest hole of len bytes with a margin on either side. */
-static uint64_t hole_find(struct region *g, size_t len)
+/* With a margin on either side, for what grows. */
+uint64_t region_hole(struct region *g, size_t len)
 {
 	uint64_t at = LOW;
 
@@ -45,7 +45,7 @@ static uint64_t hole_find(struct region *g, size_t len)
 			at = g->avoid[i].end;
 	}
 	if (at + len + 2 * MARGIN > TASK_END)
-		die("no room for the restorer in the address space");
+		die("no room in the address space");
 	return ALIGN_UP(at + MARGIN, CKPT_PAGE);
 }
 
@@ -126,7 +126,7 @@ void region_reserve(struct region *g, size_t n)
 	void *p;
 
 	g->len = span + ALIGN_UP(n, CKPT_PAGE);
-	g->start = hole_find(g, g->len);
+	g->start = region_hole(g, g->len);
 	p = mmap((void *)g->start, g->len, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (p == MAP_FAILED)

@@ -23,6 +23,8 @@ struct region {
 
 /* Nothing is placed in [start, end). Call for everything before region_reserve(). */
 void region_avoid(struct region *g, uint64_t start, uint64_t end);
+/* The lowest address with len bytes free of all that; dies when there is none. */
+uint64_t region_hole(struct region *g, size_t len);
 /* Map n bytes and room for the restorer, and load that. Dies. */
 void region_reserve(struct region *g, size_t n);
 /* A copy of n bytes at p (NULL: zeros), aligned to 16; dies when the region is too small. */
