@@ -323,3 +323,17 @@ def test_checkpoint_keeps_locks(ckpt):
     ckpt.checkpoint()
     with open(path, "r+") as f, pytest.raises(BlockingIOError):
         fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_terminal_is_gone(ckpt):
+    """Started on a terminal, restarted without one."""
+    job = ckpt.launch([PYTHON, "-c", WAIT % ("tty = open('/dev/tty', 'r+b', buffering=0)",
+                                             "assert tty.read(1) == b''")], tty=True)
+    job.wait_output("ready")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    let_go(ckpt)
+    done = ckpt.run("ckpt_restart", image, start_new_session=True)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+    assert done.stderr.splitlines() == [
+        "ckpt_restart: fd 3 (/dev/tty): there is no terminal; it becomes /dev/null"]
