@@ -137,7 +137,7 @@ static void await_result(int conn, struct ckpt_info *info, int *err)
 			str_copy(info->error, m.line.text, sizeof(info->error));
 		if (m.m.type != MSG_RESULT)
 			continue;
-		*err = m.result.err ? -ECANCELED : 0;
+		*err = m.result.err == -EAGAIN ? -EAGAIN : m.result.err ? -ECANCELED : 0;
 		str_copy(info->path, m.result.image, sizeof(info->path));
 		if (m.result.text[0])
 			str_copy(info->error, m.result.text, sizeof(info->error));
@@ -152,7 +152,7 @@ static void await_result(int conn, struct ckpt_info *info, int *err)
 
 API int ckpt_checkpoint_info(struct ckpt_info *out)
 {
-	struct ckpt_info info = {0};
+	struct ckpt_info info;
 	struct api_call call;
 	int err;
 
@@ -164,18 +164,21 @@ API int ckpt_checkpoint_info(struct ckpt_info *out)
 		errno = EBUSY;
 		return -1;
 	}
-	err = ask(&call);
+	do { /* again when it was another checkpoint's turn */
+		memset(&info, 0, sizeof(info));
+		err = ask(&call);
+		if (err == 0 && !call.restarted)
+			await_result(call.conn, &info, &err);
+		else if (err < 0)
+			snprintf(info.error, sizeof(info.error), "no coordinator: %s", errno_name(err));
+		if (call.conn >= 0)
+			close(call.conn);
+	} while (err == -EAGAIN && call.conn >= 0);
 	if (err == 0 && call.restarted) {
 		str_copy(info.path, call.path, sizeof(info.path));
 		info_put(out, &info);
 		return 1;
 	}
-	if (err == 0)
-		await_result(call.conn, &info, &err);
-	else
-		snprintf(info.error, sizeof(info.error), "no coordinator: %s", errno_name(err));
-	if (call.conn >= 0)
-		close(call.conn);
 	info_put(out, &info);
 	if (err == 0)
 		return 0;

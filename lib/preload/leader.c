@@ -52,6 +52,8 @@ static bool ask_params(struct checkpoint *c, int request)
 	if (msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS) <= 0 || c->in.m.type != MSG_PARAMS)
 		return false;
 	c->params = c->in.params;
+	/* It may be another than in the environment: restarts of one image get ids of their own. */
+	str_copy(preload.config.job, c->params.job, sizeof(preload.config.job));
 	c->blocked = (struct blocked_call){c->params.blocked_nr, c->params.blocked_sp,
 					   c->params.blocked_pc};
 	return c->params.op != OP_NONE;
@@ -156,6 +158,39 @@ static int collect(struct checkpoint *c, ucontext_t *uc)
 	return s->nrefused ? -ENOTSUP : 0;
 }
 
+/* Is a process there, and no zombie? The writer is not our child. */
+static bool process_runs(int32_t pid)
+{
+	char path[64], stat[512];
+	struct text t = TEXT(path);
+	const char *state = stat;
+
+	text_put(&t, "/proc/%d/stat", pid);
+	if (io_read_file(path, stat, sizeof(stat)) <= 0)
+		return false;
+	for (const char *p = stat; *p; p++)
+		if (*p == ')')
+			state = p;
+	return !str_starts(state, ") Z") && !str_starts(state, ") X");
+}
+
+/*
+ * --kill: stand still until the coordinator ends us, when the image is durable, or releases us, when it
+ * could not be made. A writer that dies, or a coordinator, releases us too.
+ */
+static void await_end(struct checkpoint *c, int32_t writer)
+{
+	enum { LOOK_MS = 100 };
+	bool runs;
+
+	do {
+		runs = !c->in_pause && process_runs(writer);
+		if (msg_recv(c->save.conn, &c->in, LOOK_MS) != -ETIMEDOUT)
+			return;
+	} while (runs);
+	msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS);
+}
+
 static void snapshot(struct checkpoint *c)
 {
 	struct snapshot sn = {
@@ -170,8 +205,7 @@ static void snapshot(struct checkpoint *c)
 	snapshot_start(&sn, &c->in_pause);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
 	if (barrier(c, PHASE_SNAPSHOT, 0) && c->params.flags & PARAMS_STAY_FROZEN)
-		/* Ended by the coordinator when the image is durable; released when it could not be. */
-		msg_recv(c->save.conn, &c->in, -1);
+		await_end(c, sn.writer);
 }
 
 /* Frozen: from here the snapshot is made, and here a restored process begins. */

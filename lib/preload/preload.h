@@ -291,6 +291,7 @@ struct snapshot {
 	struct msg_params *params;
 	uint64_t pause_ns; /* up to the fork */
 	uint32_t nthreads;
+	int32_t writer; /* pid of the copy */
 };
 
 /* Make the copy that writes; *in_pause: there is none, the image has been written already. */

@@ -21,7 +21,6 @@
 
 struct start {
 	struct snapshot *sn;
-	bool forked;
 	int keep_fd; /* the connection */
 };
 
@@ -42,10 +41,11 @@ static int intermediate(void *arg)
 	pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		sys_call0(__NR_setsid);
+		sys_prctl(PR_SET_NAME, (unsigned long)"ckpt_writer", 0, 0, 0);
 		writer_run(st->sn);
 		sys_exit_group(0);
 	}
-	st->forked = pid > 0;
+	st->sn->writer = pid;
 	return 0;
 }
 
@@ -64,7 +64,7 @@ static bool snapshot_fork(struct snapshot *sn, void *stack_top)
 			;
 	if (subreaper)
 		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	return st.forked;
+	return sn->writer > 0;
 }
 
 static void write_here(void *arg)
