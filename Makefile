@@ -25,7 +25,7 @@ PACKAGES := gcc libc6-dev binutils autoconf pkg-config \
 	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev check
 PACKAGES_demo := python3 python3-numpy
 PACKAGES_check := mandoc python3 python3-pytest python3-numpy
-PACKAGES_bench := python3 python3-numpy python3-dill zstd
+PACKAGES_bench := python3 python3-numpy python3-dill zstd strace gdb criu
 PACKAGES_fuzz := clang
 PACKAGES_tidy := clang-tidy
 PACKAGES_format := clang-format
@@ -220,12 +220,12 @@ $(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/ckpt $(DESTDIR)$(prefix)/include/ckpt \
-		$(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man3
+		$(patsubst %,$(DESTDIR)$(prefix)/share/man/man%,1 3 7 8)
 	$(if $(BINARIES),install -m 755 $(BINARIES) $(DESTDIR)$(prefix)/bin)
 	$(if $(LIBCKPT),install -m 644 $(LIBCKPT) $(DESTDIR)$(prefix)/lib/ckpt)
 	$(if $(wildcard include/*.h),install -m 644 $(wildcard include/*.h) $(DESTDIR)$(prefix)/include)
 	$(if $(wildcard include/ckpt/*.h),install -m 644 $(wildcard include/ckpt/*.h) $(DESTDIR)$(prefix)/include/ckpt)
-	$(foreach n,1 3,$(if $(wildcard doc/man/*.$(n)),install -m 644 $(wildcard doc/man/*.$(n)) $(DESTDIR)$(prefix)/share/man/man$(n)))
+	for n in 1 3 7 8; do install -m 644 doc/man/*.$$n $(DESTDIR)$(prefix)/share/man/man$$n || exit 1; done
 
 # ---- tests ---------------------------------------------------------------------------------------
 

@@ -317,6 +317,23 @@ int proc_child(int pid)
 	return c.tid;
 }
 
+unsigned int proc_other_user(int pid, unsigned int uid)
+{
+	char status[4096];
+	const char *p;
+
+	if (read_proc(pid, "status", status, sizeof(status)) < 0 || !(p = proc_field(status, "Uid:")))
+		return uid;
+	for (int i = 0; i < 4; i++) {
+		unsigned int id = parse_dec(&p);
+
+		if (id != uid)
+			return id;
+		parse_skip(&p, "\t");
+	}
+	return uid;
+}
+
 struct each {
 	int (*see)(int pid, void *arg);
 	void *arg;

@@ -27,6 +27,9 @@ struct proc_signals {
 };
 int proc_signals(int pid, int tid, struct proc_signals *s);
 
+/* A user id of pid (real, effective, saved, file system) that is not uid; uid when there is none. */
+unsigned int proc_other_user(int pid, unsigned int uid);
+
 /* The job configuration and CKPT_SOCKET ("" when absent) from a process' environment; -errno. */
 int proc_config(int pid, struct job_config *c, char *socket_path, size_t n);
 

@@ -213,9 +213,22 @@ static int check_tree(const struct proc_facts *f, struct text *why)
 	return -EOPNOTSUPP;
 }
 
+/* It could not even connect to us, and ckpt_restart could not make it what it is. */
+static int check_user(const struct proc_facts *f, struct text *why)
+{
+	unsigned int other = proc_other_user(f->pid, getuid());
+
+	if (other == getuid())
+		return 0;
+	text_put(why, "pid %d (%s) has become user %u: a change of user can't be restored", f->pid,
+		 f->name, other);
+	return -EOPNOTSUPP;
+}
+
 static int check_process(const struct job *job, const struct proc_facts *f, struct text *why)
 {
 	struct proc_signals s;
+	int err;
 
 	if (proc_signals(f->pid, 0, &s)) {
 		text_put(why, "pid %d (%s) has ended", f->pid, f->name);
@@ -226,6 +239,9 @@ static int check_process(const struct job *job, const struct proc_facts *f, stru
 			 s.state == 'T' ? ": continue it first (kill -CONT)" : " by a tracer");
 		return -EAGAIN;
 	}
+	err = check_user(f, why);
+	if (err)
+		return err;
 	if (!(s.caught >> (job->config.signo - 1) & 1)) {
 		text_put(why,
 			 "pid %d (%s) does not catch signal %d: it is not (or no longer) a program "

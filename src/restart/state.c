@@ -97,4 +97,7 @@ void state_read(struct restart *r)
 		die("%s: %s", r->path, buf);
 	if (r->process.uid != geteuid())
 		die("%s: the program ran as user %u, this is user %u", r->path, r->process.uid, geteuid());
+	if (r->process.gid != getegid())
+		die("%s: the program ran in group %u, this is group %u (see newgrp(1))", r->path,
+		    r->process.gid, getegid());
 }
