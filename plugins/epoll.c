@@ -61,37 +61,65 @@ static bool item_parse(const char *line, struct epoll_item *item)
 	return true;
 }
 
-/* How many items before this line were added under the same number. */
-static int item_rank(const char *info, const char *line, int number)
+/* Counts how often a number was met: a table with room for all, searched from the number's place on. */
+struct ranks {
+	uint32_t mask;
+	struct rank {
+		int32_t number_plus_1; /* 0: free */
+		int32_t count;
+	} *table;
+};
+
+static bool ranks_init(struct plugin_ctx *c, struct ranks *r, const char *info)
 {
 	struct epoll_item item;
-	int n = 0;
+	uint32_t n = 0, size = 16;
 
-	for (; info < line; info = text_next_line(info))
-		n += item_parse(info, &item) && item.number == number;
-	return n;
+	for (; *info; info = text_next_line(info))
+		n += item_parse(info, &item);
+	while (size < 2 * n)
+		size *= 2;
+	r->mask = size - 1;
+	r->table = plugin_alloc(c, size * sizeof(*r->table));
+	return r->table;
+}
+
+/* How many items under this number came before. */
+static int ranks_next(struct ranks *r, int number)
+{
+	uint32_t i = (uint32_t)number & r->mask;
+
+	while (r->table[i].number_plus_1 && r->table[i].number_plus_1 != number + 1)
+		i = (i + 1) & r->mask;
+	r->table[i].number_plus_1 = number + 1;
+	return r->table[i].count++;
+}
+
+static bool item_save(struct plugin_ctx *c, struct plugin_file *f, struct epoll_item *item, int rank)
+{
+	struct plugin_file *target = item_target(c, f, item->number, rank);
+
+	if (!target) {
+		plugin_refuse(c, f, "it watches fd %d, which is closed here but still open outside",
+			      item->number);
+		return false;
+	}
+	item->target = target->id;
+	plugin_keep_free(c, item->number);
+	plugin_put(c, f, item, sizeof(*item), NULL, 0);
+	return true;
 }
 
 static void epoll_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	const char *info = plugin_fdinfo(c, f);
-	const char *line;
-	struct plugin_file *target;
+	const char *line = plugin_fdinfo(c, f);
 	struct epoll_item item;
+	struct ranks ranks;
+	bool ok = line && ranks_init(c, &ranks, line);
 
-	for (line = info; line && *line; line = text_next_line(line)) {
-		if (!item_parse(line, &item))
-			continue;
-		target = item_target(c, f, item.number, item_rank(info, line, item.number));
-		if (!target) {
-			plugin_refuse(c, f, "it watches fd %d, which is closed here but still open outside",
-				      item.number);
-			return;
-		}
-		item.target = target->id;
-		plugin_keep_free(c, item.number);
-		plugin_put(c, f, &item, sizeof(item), NULL, 0);
-	}
+	for (; ok && *line; line = text_next_line(line))
+		if (item_parse(line, &item))
+			ok = item_save(c, f, &item, ranks_next(&ranks, item.number));
 }
 
 static int epoll_restore(struct plugin_ctx *c, struct plugin_file *f)

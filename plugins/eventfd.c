@@ -13,6 +13,42 @@ static bool eventfd_match(const struct plugin_file *f)
 	return str_eq(f->link, "anon_inode:[eventfd]");
 }
 
+static uint64_t take(int fd)
+{
+	uint64_t n = 0;
+
+	sys_read(fd, &n, sizeof(n));
+	return n;
+}
+
+static void give(int fd, uint64_t n)
+{
+	if (n)
+		sys_write(fd, &n, sizeof(n));
+}
+
+/*
+ * Is it a semaphore? Linux before 6.5 does not tell: a semaphore that counts two or more gives one. The
+ * count is afterwards what it was, and nothing here can wait.
+ */
+static bool semaphore_probe(int fd, uint64_t count)
+{
+	uint64_t added = count < 2 ? 2 - count : 0;
+	uint64_t got;
+
+	give(fd, added);
+	got = take(fd);
+	if (got != 1) {
+		give(fd, count);
+		return false;
+	}
+	if (added == 0)
+		give(fd, 1);
+	if (added == 2)
+		take(fd);
+	return true;
+}
+
 static void eventfd_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	const char *info = plugin_fdinfo(c, f);
@@ -27,7 +63,7 @@ static void eventfd_save(struct plugin_ctx *c, struct plugin_file *f)
 		return;
 	}
 	st.count = parse_hex(&count);
-	st.semaphore = semaphore ? parse_dec(&semaphore) : 0;
+	st.semaphore = semaphore ? parse_dec(&semaphore) : semaphore_probe(f->fd, st.count);
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }
 

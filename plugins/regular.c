@@ -39,9 +39,20 @@ static bool path_leads_here(const struct plugin_file *f)
 	       st.st_dev == f->dev;
 }
 
+/* NFS keeps a deleted file as .nfs… until it is closed. */
+static bool is_nfs_remnant(const struct plugin_file *f)
+{
+	const char *p, *name = f->link;
+
+	for (p = f->link; *p; p++)
+		if (*p == '/')
+			name = p + 1;
+	return str_starts(name, ".nfs");
+}
+
 static bool is_deleted(const struct plugin_file *f)
 {
-	return str_ends(f->link, " (deleted)") && !path_leads_here(f);
+	return (str_ends(f->link, " (deleted)") && !path_leads_here(f)) || is_nfs_remnant(f);
 }
 
 /* Is the inode open for writing through any open file? */
@@ -152,11 +163,38 @@ static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 	return 0;
 }
 
+/* Its mode may forbid what it did not when the file was made: for the owner it can be changed. */
+static int open_despite_mode(const struct plugin_file *f, int flags)
+{
+	struct stat st;
+	int fd = sys_open(f->link, flags, 0);
+
+	if (fd != -EACCES || sys_call4(__NR_newfstatat, AT_FDCWD, f->link, &st, 0))
+		return fd;
+	if (sys_call2(__NR_chmod, f->link, (st.st_mode & 07777) | 0600))
+		return fd;
+	fd = sys_open(f->link, flags, 0);
+	sys_call2(__NR_chmod, f->link, st.st_mode & 07777);
+	return fd;
+}
+
+/* Shared memory does not outlive a reboot: content that is in the image is put into a new file. */
+static bool may_be_made(const struct plugin_file *f, enum policy policy)
+{
+	return policy == FILE_IN_PLACE && str_starts(f->link, "/dev/shm/");
+}
+
 static int named_restore(struct plugin_ctx *c, struct plugin_file *f, enum policy policy)
 {
-	int fd = sys_open(f->link, plugin_open_flags(f->flags) | O_CLOEXEC, 0);
+	int flags = plugin_open_flags(f->flags) | O_CLOEXEC;
+	int fd = open_despite_mode(f, flags);
 	int err;
 
+	if (fd == -ENOENT && may_be_made(f, policy)) {
+		fd = sys_open(f->link, flags | O_CREAT | O_EXCL, f->mode & 07777);
+		if (fd >= 0)
+			return fd;
+	}
 	if (fd == -ENOENT)
 		return plugin_fail(c, f, 0, "is gone, and the program had it open");
 	if (fd < 0)

@@ -3,7 +3,8 @@
  * messages that wait. These are read without taking them (MSG_PEEK, moving on with SO_PEEK_OFF).
  *
  * Only the kernel's unix_diag tells which socket is the peer. A pair is made anew by the first of the
- * two; a socket whose peer is closed comes back as half of a pair whose other half is closed again.
+ * two; a socket whose peer is closed comes back as half of a pair whose other half is closed again. A
+ * datagram socket connected to a name (/dev/log) is connected to it again.
  */
 #include <ckpt/plugin.h>
 #include <linux/netlink.h>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 enum {
 	CHUNK_BYTES = 1 << 18,
@@ -42,7 +44,7 @@ enum {
 	FIRST_PASS = 5, /* from here on: what adds data of the kernel's to messages */
 };
 
-/* First record of a socket; the chunks follow. */
+/* First record of a socket, and the name it sends to, struct sockaddr_un; the chunks follow. */
 struct socket_state {
 	int32_t type;
 	uint32_t peer; /* id of the peer's file, 0: none */
@@ -238,30 +240,41 @@ static bool may_have_queue(int fd)
 	return sys_call3(__NR_poll, &p, 1, 0) != 0;
 }
 
+/* Length of the name that a datagram socket sends to, 0: none. */
+static uint32_t name_of_peer(const struct plugin_file *f, int type, struct sockaddr_un *name)
+{
+	uint32_t n = sizeof(*name);
+
+	if (type != SOCK_DGRAM || sys_call3(__NR_getpeername, f->fd, name, &n) || n > sizeof(*name))
+		return 0;
+	return n > sizeof(name->sun_family) ? n : 0;
+}
+
 static void unix_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct socket_info info = {0};
-	struct socket_state st = {0};
+	struct socket_state st = {.type = option_int(f->fd, SO_TYPE)};
 	struct plugin_file *peer = NULL;
+	struct sockaddr_un name;
+	uint32_t name_len = name_of_peer(f, st.type, &name);
 	int err = diag_ask(f->ino, &info);
 
 	if (err) {
 		plugin_refuse(c, f, "the kernel does not tell its peer (unix_diag): %s", errno_name(err));
 		return;
 	}
-	if (info.peer_ino)
+	if (info.peer_ino && !name_len)
 		peer = plugin_file_by_inode(c, f->dev, info.peer_ino);
-	if (info.named || info.state == LISTENING || (info.peer_ino && !peer)) {
+	if (info.named || info.state == LISTENING || (info.peer_ino && !name_len && !peer)) {
 		plugin_outside(c, f, info.peer_ino ? "its peer is outside the job"
 						   : "a socket with a name can't be restored");
 		return;
 	}
-	st.type = option_int(f->fd, SO_TYPE);
 	st.peer = peer ? peer->id : 0;
 	st.connected = info.has_peer;
 	st.shutdown = info.shutdown;
 	options_save(f->fd, &st);
-	plugin_put(c, f, &st, sizeof(st), NULL, 0);
+	plugin_put(c, f, &st, sizeof(st), &name, name_len);
 	if (may_have_queue(f->fd))
 		queue_save(c, f, &st);
 }
@@ -312,15 +325,24 @@ static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int fro
 	}
 }
 
-/* A socket without a peer, or with one that has been closed. */
-static int lone_restore(struct plugin_ctx *c, struct plugin_file *f, const struct socket_state *st)
+/* A socket that is not connected, or to a name. */
+static int single_restore(struct plugin_ctx *c, struct plugin_file *f, const struct socket_state *st,
+			  const void *name, size_t name_len)
+{
+	int fd = sys_call3(__NR_socket, AF_UNIX, st->type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return plugin_fail(c, f, fd, "socket");
+	if (name_len && sys_call3(__NR_connect, fd, name, name_len))
+		plugin_caution(c, f, "nobody listens at what it was connected to");
+	return fd;
+}
+
+/* Half of a pair, of which the other half has been closed. */
+static int half_restore(struct plugin_ctx *c, struct plugin_file *f, const struct socket_state *st)
 {
 	int fds[2], err;
 
-	if (!st->connected) {
-		fds[0] = sys_call3(__NR_socket, AF_UNIX, st->type | SOCK_CLOEXEC, 0);
-		return fds[0] < 0 ? plugin_fail(c, f, fds[0], "socket") : fds[0];
-	}
 	err = sys_call4(__NR_socketpair, AF_UNIX, st->type | SOCK_CLOEXEC, 0, fds);
 	if (err)
 		return plugin_fail(c, f, err, "socketpair");
@@ -333,13 +355,17 @@ static int socketpair_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct plugin_file *peer;
 	struct socket_state st;
+	const void *name;
 	int fds[2], err;
 	size_t n;
 
-	if (!plugin_get(c, f, 0, &st, sizeof(st), &n))
+	name = plugin_get(c, f, 0, &st, sizeof(st), &n);
+	if (!name)
 		return plugin_fail(c, f, 0, "its record is missing");
+	if (n || !st.connected)
+		return single_restore(c, f, &st, name, n);
 	if (!st.peer)
-		return lone_restore(c, f, &st);
+		return half_restore(c, f, &st);
 	peer = plugin_file_by_id(c, st.peer);
 	if (!peer || peer->plugin != f->plugin || peer->fd >= 0)
 		return plugin_fail(c, f, 0, "its record names a wrong peer");

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FD_LIMIT = 1 << 30 };
@@ -318,6 +319,12 @@ int descriptors_base(const void *records, size_t n)
 	return it.err ? it.err : base;
 }
 
+/* What number becomes: the open file, or a standard stream of our own. */
+static int number_source(const struct plugin_ctx *c, const struct plugin_file *f, int number)
+{
+	return f->plugin->is_std && number < 3 && c->std[number] >= 0 ? c->std[number] : f->fd;
+}
+
 /* ---- Building ---------------------------------------------------------------------------------------------- */
 
 /* Move fd to a number from base on; the new number or -errno. */
@@ -431,18 +438,14 @@ int descriptors_restore(struct plugin_ctx *c)
 
 /* ---- Numbers ------------------------------------------------------------------------------------------------- */
 
-/* What a number becomes: its open file, or a standard stream of our own. */
-static int number_source(const struct plugin_ctx *c, const struct number *n)
-{
-	if (n->file->plugin->is_std && n->fd < 3 && c->std[n->fd] >= 0)
-		return c->std[n->fd];
-	return n->file->fd;
-}
-
 static int number_place(struct plugin_ctx *c, const struct number *n)
 {
-	if (dup3(number_source(c, n), n->fd, n->cloexec ? O_CLOEXEC : 0) < 0)
+	int from = number_source(c, n->file, n->fd);
+
+	if (dup3(from, n->fd, n->cloexec ? O_CLOEXEC : 0) < 0)
 		return plugin_fail(c, n->file, -errno, "can't become fd %d", n->fd);
+	if (from != n->file->fd && n->file->flags & O_NONBLOCK)
+		fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
 	return 0;
 }
 
@@ -456,8 +459,11 @@ static int async_restore(struct plugin_ctx *c, const struct plugin_file *f)
 	return 0;
 }
 
+/* Close from, from + 1, … up to, not including, to. */
 static void close_between(int from, int to)
 {
+	if (from >= to || syscall(SYS_close_range, from, to - 1, 0) == 0)
+		return;
 	for (; from < to; from++)
 		close(from);
 }
@@ -475,6 +481,7 @@ int descriptors_place(struct plugin_ctx *c)
 	if (err)
 		return err;
 	close_between(next, c->params.base);
+	objects_set_modes(&c->objects);
 	for (i = 0; !err && i < c->nfiles; i++) {
 		close(c->files[i].fd);
 		c->files[i].fd = -1;
@@ -656,5 +663,5 @@ int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number)
 {
 	if (number < 0 || number >= c->params.base)
 		return -EBADF;
-	return dup3(f->fd, number, O_CLOEXEC) < 0 ? -errno : 0;
+	return dup3(number_source(c, f, number), number, O_CLOEXEC) < 0 ? -errno : 0;
 }

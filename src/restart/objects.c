@@ -36,6 +36,25 @@ static int loader_init(struct loader *l)
 	return l->dctx ? 0 : -ENOMEM;
 }
 
+static bool is_zero(const char *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* Write but for blocks of zeros, which stay holes. */
+static int write_sparse(int fd, const char *p, size_t n, off_t off)
+{
+	size_t at, len;
+	int err = 0;
+
+	for (at = 0; !err && at < n; at += len) {
+		len = n - at < CKPT_PAGE ? n - at : CKPT_PAGE;
+		if (!is_zero(p + at, len))
+			err = io_pwrite(fd, p + at, len, off + at);
+	}
+	return err;
+}
+
 static int extent_load(struct loader *l, const struct image *img, const struct image_extent *e, int fd)
 {
 	const struct image_chunk *c = &img->chunks[e->chunk];
@@ -43,7 +62,7 @@ static int extent_load(struct loader *l, const struct image *img, const struct i
 
 	if (!err)
 		err = image_unpack(l->dctx, c, l->stored, l->raw);
-	return err ? err : io_pwrite(fd, (char *)l->raw + e->chunk_offset, e->len, e->start);
+	return err ? err : write_sparse(fd, (char *)l->raw + e->chunk_offset, e->len, e->start);
 }
 
 /* Write all extents of the stream to fd; the rest of it are holes. */
@@ -143,14 +162,9 @@ static const struct {
 /* Cut to nothing first, so that what no extent covers is a hole. */
 static int content_put(const struct descriptors_params *p, const struct object *o, int fd)
 {
-	int err;
-
 	if (ftruncate(fd, 0) || ftruncate(fd, o->rec.size))
 		return -errno;
-	err = stream_load(p, STREAM_OBJECT + o->rec.id, fd);
-	if (!err && makers[o->rec.kind].has_mode && fchmod(fd, o->rec.mode & 07777))
-		err = -errno;
-	return err;
+	return stream_load(p, STREAM_OBJECT + o->rec.id, fd);
 }
 
 static int object_make(struct objects *os, struct object *o, const char **what)
@@ -220,6 +234,15 @@ int objects_fd(struct objects *os, uint32_t id, const char **what)
 		return os->list[i].fd;
 	err = object_make(os, &os->list[i], what);
 	return err ? err : os->list[i].fd;
+}
+
+void objects_set_modes(struct objects *os)
+{
+	struct object *o;
+
+	for (o = os->list; o < os->list + os->n; o++)
+		if (o->fd >= 0 && makers[o->rec.kind].has_mode)
+			fchmod(o->fd, o->rec.mode & 07777);
 }
 
 int objects_apply_seals(struct objects *os)

@@ -23,6 +23,8 @@ int objects_init(struct objects *o, const struct descriptors_params *p);
  * failure -errno and *what says what was tried.
  */
 int objects_fd(struct objects *o, uint32_t id, const char **what);
+/* The modes they had: not before all have been opened, which a mode may forbid. */
+void objects_set_modes(struct objects *o);
 int objects_apply_seals(struct objects *o);
 void objects_close(struct objects *o);
 

@@ -25,9 +25,12 @@ int main(void)
 	int seq = make("sequential", O_RDWR | O_TRUNC, "one two three\n");
 	int app = make("appended", O_WRONLY | O_APPEND | O_TRUNC, "line 1\n");
 	int mid = make("in place", O_RDWR | O_TRUNC, "0123456789"), ro, dup_seq, again;
+	int strict = open("strict", O_RDWR | O_CREAT | O_EXCL, 0400);
 	char buf[64] = "";
 	struct stat st;
 
+	if (strict < 0)
+		die("strict");
 	close(make("read only", O_RDWR | O_TRUNC, "abcdefghij"));
 	ro = open("read only", O_RDONLY | O_CLOEXEC);
 	again = open("sequential", O_RDONLY);
@@ -51,6 +54,8 @@ int main(void)
 	check(write(mid, "XY", 2) == 2, "write in place");
 	check(write(ro, "x", 1) < 0, "a read-only descriptor writes");
 	check(fstat(seq, &st) == 0 && (st.st_mode & 07777) == 0640, "mode %o", st.st_mode);
+	check(write(strict, "w", 1) == 1 && fstat(strict, &st) == 0 && (st.st_mode & 07777) == 0400,
+	      "a file whose mode forbids writing: %s", strerror(errno));
 	check_text("sequential", "one two three\nfour\n");
 	check_text("appended", "line 1\nline 2\n");
 	check_text("in place", "0123XY6789");

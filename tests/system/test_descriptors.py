@@ -5,6 +5,7 @@ What stays inside one process is tested by the programs fd_*.c.
 
 import fcntl
 import os
+import socket
 import subprocess
 
 import pytest
@@ -220,6 +221,70 @@ def test_a_copy_of_a_stream_from_outside_follows_it(ckpt):
     let_go(ckpt)
     done = ckpt.run("ckpt_restart", image)
     assert (done.returncode, done.stdout) == (0, "by the copy\nok\n"), done.stderr
+
+
+EPOLL = [PYTHON, "-c", """
+import os, select, sys
+ep = select.epoll()
+ep.register(0, select.EPOLLIN)
+os.set_blocking(0, False)
+print("ready", flush=True)
+assert ep.poll(20)[0][0] == 0
+assert not os.get_blocking(0)
+print(sys.stdin.readline(), end="", flush=True)
+"""]
+
+
+def test_epoll_of_a_stream_from_outside(ckpt):
+    p = subprocess.Popen([ckpt.installed.bin("ckpt_launch"), "--ckptdir", ckpt.images, *EPOLL],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ckpt.env(),
+                         cwd=ckpt.work, text=True, **ckpt.as_user)
+    assert p.stdout.readline() == "ready\n"
+    image = ckpt.checkpoint()["image"]
+    p.kill()
+    p.communicate()
+    p = subprocess.Popen([ckpt.installed.bin("ckpt_restart"), image], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, env=ckpt.env(), cwd=ckpt.work, text=True,
+                         **ckpt.as_user)
+    assert p.communicate("typed\n", timeout=30)[0] == "typed\n"
+    assert p.returncode == 0
+
+
+def test_shared_memory_is_there_after_a_reboot(ckpt):
+    path = "/dev/shm/" + ckpt.mark
+    job = start(ckpt, "f = open(%r, 'w+b'); f.write(b'shared'); f.flush(); f.seek(1)" % path,
+                "assert f.read() == b'hared'")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    os.unlink(path)
+    let_go(ckpt)
+    job = ckpt.restart(image, job)
+    try:
+        job.wait()
+        assert open(path).read() == "shared"
+    finally:
+        os.unlink(path)
+
+
+def test_syslog(ckpt):
+    """A datagram socket connected to a name is connected to it again."""
+    path = ckpt.path("log")
+
+    def listen():
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(path)
+        os.chmod(path, 0o666)
+        return s
+    with listen():
+        job = start(ckpt, "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+                    "s.connect('log'); s.send(b'one')", "s.send(b'two')")
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+    os.unlink(path)
+    with listen() as s:
+        let_go(ckpt)
+        ckpt.restart(image, job).wait()
+        assert s.recv(100) == b"two"
 
 
 def test_closed_standard_streams_stay_closed(ckpt):
