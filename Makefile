@@ -97,7 +97,7 @@ objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
 PROGRAMS := launch command coordinator restart inspect
 
-CORE_SRC := $(wildcard lib/core/*.c)
+CORE_SRC := $(wildcard lib/core/*.[cS])
 PRELOAD_SRC := $(wildcard lib/preload/*.[cS] lib/preload/*/*.[cS])
 PLUGIN_SRC := $(wildcard plugins/*.c)
 RESTORER_SRC := $(wildcard lib/restorer/*.[cS])
@@ -108,7 +108,7 @@ BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 CORE_OBJ := $(call objects,$(CORE_SRC))
 PRELOAD_OBJ := $(call objects,$(PRELOAD_SRC))
 PLUGIN_OBJ := $(call objects,$(PLUGIN_SRC))
-RESTORER_OBJ := $(call objects,$(RESTORER_SRC)) $(patsubst lib/core/%.c,$(B)/obj/restorer-core/%.o,$(CORE_SRC))
+RESTORER_OBJ := $(call objects,$(RESTORER_SRC)) $(patsubst lib/core/%,$(B)/obj/restorer-core/%.o,$(basename $(CORE_SRC)))
 COMMON_OBJ := $(call objects,$(COMMON_SRC))
 
 LIBCORE := $(B)/libcore.a
@@ -135,6 +135,10 @@ $(B)/obj/lib/restorer/%.o: lib/restorer/%.c $(B)/config.mk
 	$(call compile,$(INC_restorer) $(BARE) -fPIE -ffreestanding)
 $(B)/obj/lib/restorer/%.o: lib/restorer/%.S $(B)/config.mk
 	$(call compile,$(INC_restorer))
+$(B)/obj/lib/core/%.o: lib/core/%.S $(B)/config.mk
+	$(call compile,$(INC_core))
+$(B)/obj/restorer-core/%.o: lib/core/%.S $(B)/config.mk
+	$(call compile,$(INC_core))
 $(B)/obj/restorer-core/%.o: lib/core/%.c $(B)/config.mk
 	$(call compile,$(INC_core) $(BARE) -fPIE -ffreestanding)
 $(B)/obj/src/%.o: src/%.c $(B)/config.mk

@@ -172,6 +172,20 @@ static inline uint64_t sys_clock_ns(int clock)
 	return (uint64_t)ts[0] * 1000000000ull + (uint64_t)ts[1];
 }
 
+/* An entry of a directory as getdents64(2) returns it. */
+struct sys_dirent {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+static inline long sys_getdents(int fd, void *buf, size_t n)
+{
+	return sys_call3(__NR_getdents64, fd, buf, n);
+}
+
 static inline void sys_exit_group(int status)
 {
 	for (;;)

@@ -94,6 +94,15 @@ void *blob_grow(struct blob *b, size_t n); /* n new zeroed bytes, NULL when out 
 void blob_put(struct blob *b, const void *p, size_t n);
 void blob_free(struct blob *b);
 
+/* ---- clone.S ------------------------------------------------------------------------ */
+
+/*
+ * clone(2) with its own stack: the child calls fn(arg) and exits with what that returns. pid or -errno.
+ * Without CLONE_SETTLS it keeps the thread pointer of the caller.
+ */
+long clone_on_stack(unsigned long flags, void *stack_top, int (*fn)(void *), void *arg)
+	__attribute__((visibility("hidden")));
+
 /* ---- maps.c: lines of /proc/PID/maps ---------------------------------------------------- */
 
 struct map_line {

@@ -156,14 +156,6 @@ static int task_signal(struct task_set *ts, int32_t tid)
 	return r < 0 ? r : 1;
 }
 
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-};
-
 /* One pass over /proc/self/task. Number of tasks not seen before, or -errno. */
 static int tasks_signal(struct task_set *ts)
 {
@@ -174,9 +166,9 @@ static int tasks_signal(struct task_set *ts)
 
 	if (fd < 0)
 		return fd;
-	while (r >= 0 && (n = sys_call3(__NR_getdents64, fd, buf, sizeof(buf))) > 0) {
+	while (r >= 0 && (n = sys_getdents(fd, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < n && r >= 0;) {
-			struct dirent64 *d = (struct dirent64 *)(buf + at);
+			struct sys_dirent *d = (struct sys_dirent *)(buf + at);
 			const char *p = d->name;
 			int32_t tid = parse_dec(&p);
 

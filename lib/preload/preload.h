@@ -314,7 +314,5 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api) HIDDEN;
 int context_save(struct context *c) HIDDEN __attribute__((returns_twice));
 /* Call fn(arg) on another stack. */
 void call_on_stack(void (*fn)(void *), void *arg, void *stack_top) HIDDEN;
-/* clone(2): the child runs fn(arg) on the stack and exits with what it returns. pid or -errno. */
-long clone_on_stack(unsigned long flags, void *stack_top, int (*fn)(void *), void *arg) HIDDEN;
 
 #endif

@@ -346,14 +346,6 @@ static void remove_generation(struct writer *w, uint64_t g)
 	sys_call1(__NR_unlink, path);
 }
 
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-};
-
 /* Generation number of a file name of this job, 0 for any other name. */
 static uint64_t name_generation(const char *name, const char *link)
 {
@@ -382,9 +374,9 @@ static void prune(struct writer *w)
 	fd = sys_open(w->dir[0] ? w->dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	while ((n = sys_call3(__NR_getdents64, fd, buf, sizeof(buf))) > 0) {
+	while ((n = sys_getdents(fd, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < n;) {
-			struct dirent64 *d = (struct dirent64 *)(buf + at);
+			struct sys_dirent *d = (struct sys_dirent *)(buf + at);
 			uint64_t g = name_generation(d->name, p->link);
 
 			at += d->reclen;

@@ -43,29 +43,4 @@ thread_start:
 	jmp	context_resume
 1:	ret
 
-/* long task_start(flags: rdi, stack_top: rsi, fn: rdx, arg: rcx): exits with what fn returns */
-	.globl	task_start
-	.hidden	task_start
-task_start:
-	and	$-16, %rsi
-	sub	$16, %rsi
-	mov	%rdx, 0(%rsi)
-	mov	%rcx, 8(%rsi)
-	xor	%edx, %edx
-	xor	%r10d, %r10d
-	xor	%r8d, %r8d
-	mov	$56, %eax		/* __NR_clone */
-	syscall
-	test	%rax, %rax
-	jnz	1f
-	xor	%ebp, %ebp
-	pop	%rax
-	pop	%rdi
-	call	*%rax
-	mov	%eax, %edi
-	mov	$60, %eax		/* __NR_exit */
-	syscall
-	hlt
-1:	ret
-
 	.section .note.GNU-stack,"",@progbits

@@ -31,7 +31,6 @@
 
 void context_resume(const struct context *c) HIDDEN __attribute__((noreturn));
 long thread_start(struct clone_args *args, size_t size, const struct context *c) HIDDEN;
-long task_start(unsigned long flags, void *stack_top, int (*fn)(void *), void *arg) HIDDEN;
 void restorer_main(struct restore_plan *pl) HIDDEN __attribute__((noreturn, used));
 
 static void __attribute__((noreturn)) fail(struct restore_plan *pl, const char *what, uint64_t addr,
@@ -217,7 +216,7 @@ static void load_all(struct restore_plan *pl)
 	for (int i = 0; i < n; i++) {
 		l[i] = (struct loader){pl, pl->work + i * pl->work_size, 0};
 		if (i > 0)
-			l[i].pid = task_start(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND,
+			l[i].pid = clone_on_stack(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND,
 					      l[i].work + pl->work_size, load_chunks, &l[i]);
 	}
 	load_chunks(&l[0]);
