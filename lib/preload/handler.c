@@ -86,7 +86,8 @@ int handler_install(void)
 	struct sigaction sa = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	extern int real_sigaction(int, const struct sigaction *, struct sigaction *) HIDDEN;
 
-	sigfillset(&sa.sa_mask);
+	/* sigfillset(3) leaves out signals that libc uses: a timer's would kill a restored thread. */
+	__builtin_memset(&sa.sa_mask, 0xff, sizeof(sa.sa_mask));
 	return real_sigaction(preload.config.signo, &sa, NULL) < 0 ? -EINVAL : 0;
 }
 

@@ -173,10 +173,23 @@ static struct rseq *rseq_area(const struct parked *p)
 	return (struct rseq *)(p->fs_base + preload.rseq_offset);
 }
 
-/* rseq can't be asked for; its area shows a CPU number while it is registered. */
+/*
+ * rseq can't be asked for, but registering again what is registered is refused as busy. The area alone
+ * does not tell: a new thread may find that of an ended one in its memory. A thread made by a raw
+ * clone(2) on the thread pointer of another has its word for the kernel elsewhere, and no area.
+ */
 static bool rseq_is_registered(const struct parked *p)
 {
-	return preload.rseq_len && (int32_t)rseq_area(p)->cpu_id >= 0;
+	struct rseq *area = rseq_area(p);
+
+	if (!preload.rseq_len || !p->fs_base || p->tid_address - p->fs_base >= CKPT_PAGE)
+		return false;
+	if ((int32_t)area->cpu_id < 0)
+		return false;
+	if (sys_call4(__NR_rseq, area, preload.rseq_len, 0, RSEQ_SIGNATURE) == -EBUSY)
+		return true;
+	sys_call4(__NR_rseq, area, preload.rseq_len, RSEQ_FLAG_UNREGISTER, RSEQ_SIGNATURE);
+	return false;
 }
 
 void thread_save(struct parked *p, ucontext_t *uc)

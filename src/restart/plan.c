@@ -625,7 +625,7 @@ void plan_and_jump(struct restart *r)
 	struct planner pl = {.r = r};
 	struct region g = {0};
 	struct restore_plan *plan;
-	sigset_t all;
+	uint64_t all = ~0ull; /* libc's sets lack the signals it keeps for itself */
 
 	log_open(r);
 	descriptors_prepare(&pl);
@@ -649,8 +649,7 @@ void plan_and_jump(struct restart *r)
 	plan = plan_place(&pl, &g);
 	if (descriptors_place(pl.descriptors) < 0)
 		exit(STATUS_OWN);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
+	sys_sigprocmask(SIG_SETMASK, &all, NULL);
 	leave_libc();
 	region_enter(&g, plan);
 }
