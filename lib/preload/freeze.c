@@ -4,7 +4,8 @@
  * Threads may be created and may end meanwhile. The leader lists /proc/self/task, signals every task
  * it has not signalled yet and waits until as many have parked, again until a pass finds no new one:
  * a parked thread makes no threads, so what the last pass saw is all there is. A task that ends
- * instead of parking is found by looking at it every half millisecond.
+ * instead of parking is found by looking at it every half millisecond, and one that blocks the signal
+ * is made to take it (unblock.c).
  *
  * generation is the futex that parked threads sleep on. It only grows: odd while frozen, even while
  * running, so a thread that is late to wake from one freeze is not caught by the next unseen.
@@ -15,6 +16,9 @@
 #include <time.h>
 #include "preload.h"
 #include "frozen.h"
+
+/* Looks at late threads, half a millisecond each, until one that can't be made to stop is given up. */
+enum { HOPELESS_LOOKS = 2000 };
 
 static uint32_t generation;	 /* odd: frozen; futex of the parked; written by the leader only */
 static uint32_t nparked;	 /* futex of the leader */
@@ -101,6 +105,8 @@ struct task_set {
 	struct task *slot;
 	uint32_t cap, used;
 	uint32_t ngone;
+	uint32_t looks;	 /* times that tasks were looked at for being late */
+	int unblock_err; /* why the reserved signal can't be unblocked, -errno */
 	bool main_exited;
 };
 
@@ -220,6 +226,43 @@ static void tasks_reap(struct task_set *ts)
 	}
 }
 
+/* True when the thread blocks the reserved signal. */
+static bool task_blocks(int32_t tid)
+{
+	char path[64], buf[4096];
+	struct text t = TEXT(path);
+	const char *p;
+
+	text_put(&t, "/proc/self/task/%d/status", tid);
+	if (io_read_file(path, buf, sizeof(buf)) < 0)
+		return false;
+	p = proc_field(buf, "SigBlk:");
+	return p && parse_hex(&p) & preload.sigbit;
+}
+
+/* Those that will never take the signal are made to; more than a few at a time come by and by. */
+static void tasks_unblock(struct task_set *ts)
+{
+	int32_t tid[64];
+	uint32_t n = 0;
+
+	if (ts->unblock_err && ts->unblock_err != -ETIMEDOUT)
+		return;
+	for (uint32_t i = 0; i < ts->cap && n < ARRAY_SIZE(tid); i++)
+		if (ts->slot[i].tid && ts->slot[i].state == TASK_SIGNALLED && task_blocks(ts->slot[i].tid))
+			tid[n++] = ts->slot[i].tid;
+	if (n)
+		ts->unblock_err = threads_unblock(tid, n);
+}
+
+/* A task is late: it has ended, or blocks the signal for longer than libc does for a moment. */
+static void tasks_look(struct task_set *ts)
+{
+	tasks_reap(ts);
+	if (++ts->looks % 4 == 0)
+		tasks_unblock(ts);
+}
+
 /* Wait until all signalled tasks have parked or ended. */
 static int tasks_await(struct task_set *ts, uint64_t deadline_ns)
 {
@@ -231,8 +274,9 @@ static int tasks_await(struct task_set *ts, uint64_t deadline_ns)
 		if (n + ts->ngone >= ts->used)
 			return 0;
 		if (sys_futex(&nparked, FUTEX_WAIT_PRIVATE, n, &half_ms) == -ETIMEDOUT)
-			tasks_reap(ts);
-		if (sys_clock_ns(CLOCK_MONOTONIC) > deadline_ns)
+			tasks_look(ts);
+		if (sys_clock_ns(CLOCK_MONOTONIC) > deadline_ns ||
+		    (ts->unblock_err == -EPERM && ts->looks > HOPELESS_LOOKS))
 			return -ETIMEDOUT;
 	}
 }
@@ -254,6 +298,10 @@ static void explain_timeout(struct task_set *ts, struct text *why)
 			str_copy(wchan, "?", sizeof(wchan));
 		text_put(why, "thread %d does not stop: state %c in %s", t->tid,
 			 task_state(t->tid), wchan);
+		if (task_blocks(t->tid))
+			text_put(why, ", blocks signal %d", preload.config.signo);
+		if (ts->unblock_err)
+			text_put(why, ", which can't be changed by ptrace: %s", errno_name(ts->unblock_err));
 		return;
 	}
 	text_put(why, "a thread does not stop");

@@ -137,6 +137,14 @@ void freeze_thaw(void) HIDDEN;
 /* In a forked child: forget the freeze of the parent. */
 void freeze_reset(void) HIDDEN;
 
+/* ---- unblock.c ------------------------------------------------------------------------------- */
+
+/*
+ * Take the reserved signal out of the masks of these threads, which are other ones of this process. 0
+ * also when one has ended meanwhile; else the first failure, -errno.
+ */
+int threads_unblock(const int32_t *tid, uint32_t n) HIDDEN;
+
 /* ---- eintr.c ----------------------------------------------------------------------------------- */
 
 /* A blocking call with a relative timeout under way, recorded by its wrapper. */
