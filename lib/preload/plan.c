@@ -21,6 +21,11 @@ struct code_file {
 	uint64_t dev, ino;
 };
 
+/* Bytes of a mapped file, at their addresses. */
+struct text_range {
+	uint64_t start, end;
+};
+
 struct planner {
 	struct memory *memory;
 	struct save *save;
@@ -34,6 +39,7 @@ struct planner {
 	uint64_t text_from; /* bytes of the file from here on are not yet in the list */
 	uint64_t text_end;  /* where they end; text_from: none wanted */
 	bool whole;	    /* every page is content, touched or not */
+	struct blob text;   /* struct text_range[]: see plan_text() */
 };
 
 /* Add len bytes, packing chunks full. */
@@ -72,9 +78,10 @@ static void add_text(struct planner *pl, uint64_t until)
 {
 	uint64_t end = until < pl->text_end ? until : pl->text_end;
 
-	if (pl->text_from < end)
-		extent_add(pl->list, STREAM_FILE_TEXT, pl->text_from, end - pl->text_from,
-			   (struct extent_src){pl->text_from, 1, 0});
+	struct text_range r = {pl->text_from, end};
+
+	if (r.start < r.end)
+		blob_put(&pl->text, &r, sizeof(r));
 	if (pl->text_from < until)
 		pl->text_from = until;
 }
@@ -309,6 +316,20 @@ static void plan_pieces(struct planner *pl)
 			   (struct extent_src){(uint64_t)p->data, 0, 0});
 }
 
+/*
+ * What mapped files hold comes last and begins a chunk: most restarts do without, and then need not
+ * unpack it.
+ */
+static void plan_text(struct planner *pl)
+{
+	const struct text_range *r = (const struct text_range *)pl->text.data;
+
+	pl->list->fill = IMAGE_CHUNK_MAX;
+	for (size_t i = 0; i < pl->text.len / sizeof(*r); i++)
+		extent_add(pl->list, STREAM_FILE_TEXT, r[i].start, r[i].end - r[i].start,
+			   (struct extent_src){r[i].start, 0, 0});
+}
+
 int memory_plan(struct memory *m, struct save *s, struct extent_list *l)
 {
 	struct planner pl = {.memory = m, .save = s, .list = l};
@@ -327,9 +348,10 @@ int memory_plan(struct memory *m, struct save *s, struct extent_list *l)
 	while (r == 0 && maps_next(&p, end, &line) > 0)
 		r = plan_area(&pl, &line);
 	plan_pieces(&pl);
+	plan_text(&pl);
 	sys_close(pl.scan.fd);
 	if (r == 0)
-		r = l->ext.err ? l->ext.err : l->src.err ? l->src.err : l->vma.err;
+		r = l->ext.err ? l->ext.err : l->src.err ? l->src.err : l->vma.err ? l->vma.err : pl.text.err;
 	if (r < 0 && !why.buf[0])
 		text_put(&why, "areas can't be listed: %s", errno_name(r));
 	return r;

@@ -12,7 +12,6 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "preload.h"
@@ -21,7 +20,7 @@
 #include "writer.h"
 #include "frozen.h"
 
-enum { WORKERS_MAX = 16, WORKER_STACK = 64 << 10, IOV_BATCH = 256, PROGRESS_EVERY = 32 << 20 };
+enum { WORKERS_MAX = 16, WORKER_STACK = 64 << 10, PROGRESS_EVERY = 32 << 20 };
 
 /* Shared by all workers. */
 struct writer {
@@ -65,34 +64,17 @@ static void *map(size_t n)
 
 /* ---- chunks ---- */
 
-/* Read extents [from, to) into raw, where they lie one behind the other. */
-static int gather_readable(const struct extent_src *src, const struct image_extent *e, uint32_t n,
-			   uint8_t *raw)
+/*
+ * One extent that can't simply be read: PROT_READ is missing, or a file may be shorter than its mapping.
+ * Page by page; what is not there is zeros if it may be. Not by process_vm_readv(2), which pins pages
+ * and for that makes the kernel copy each one that is still shared with the program.
+ */
+static int gather_careful(struct writer *w, const struct extent_src *src, const struct image_extent *e,
+			  uint8_t *to)
 {
-	struct iovec remote[IOV_BATCH], local;
-	size_t want = 0;
-	long r;
-
-	for (uint32_t i = 0; i < n; i++) {
-		remote[i] = (struct iovec){(void *)src[i].addr, e[i].len};
-		want += e[i].len;
-	}
-	local = (struct iovec){raw + e[0].chunk_offset, want};
-	r = sys_call6(__NR_process_vm_readv, sys_getpid(), (long)&local, 1, (long)remote, n, 0);
-	return r == (long)want ? 0 : r < 0 ? (int)r : -EFAULT;
-}
-
-/* One extent, page by page; what is not there is zeros if it may be. */
-static int gather_one(struct writer *w, const struct extent_src *src, const struct image_extent *e,
-		      uint8_t *raw)
-{
-	uint8_t *to = raw + e->chunk_offset;
-
 	for (uint32_t at = 0; at < e->len; at += CKPT_PAGE) {
 		uint32_t n = e->len - at < CKPT_PAGE ? e->len - at : CKPT_PAGE;
 
-		if (!src->unreadable && memory_copy(to + at, src->addr + at, n) == n)
-			continue;
 		if (io_pread(w->mem_fd, to + at, n, src->addr + at) == 0)
 			continue;
 		if (!src->soft)
@@ -102,28 +84,29 @@ static int gather_one(struct writer *w, const struct extent_src *src, const stru
 	return 0;
 }
 
-static int gather(struct writer *w, uint32_t from, uint32_t to, uint8_t *raw)
+/*
+ * The bytes of extents [from, to), one behind the other, in *raw: those of a single extent where they
+ * are, else copied to buf.
+ */
+static int gather(struct writer *w, uint32_t from, uint32_t to, uint8_t *buf, const uint8_t **raw)
 {
 	const struct image_extent *e = (struct image_extent *)w->list.ext.data;
 	const struct extent_src *src = (struct extent_src *)w->list.src.data;
 
-	while (from < to) {
-		uint32_t n = 0;
-		int r = -EFAULT;
+	*raw = buf;
+	if (to - from == 1 && !src[from].soft && !src[from].unreadable) {
+		*raw = (const uint8_t *)src[from].addr;
+		return 0;
+	}
+	for (uint32_t i = from; i < to; i++) {
+		int r = 0;
 
-		while (from + n < to && n < IOV_BATCH && !src[from + n].unreadable)
-			n++;
-		if (n)
-			r = gather_readable(src + from, e + from, n, raw);
+		if (src[i].soft || src[i].unreadable)
+			r = gather_careful(w, &src[i], &e[i], buf + e[i].chunk_offset);
 		else
-			n = 1;
-		for (uint32_t i = 0; r < 0 && i < n; i++) {
-			int one = gather_one(w, src + from + i, e + from + i, raw);
-
-			if (one < 0)
-				return one;
-		}
-		from += n;
+			__builtin_memcpy(buf + e[i].chunk_offset, (void *)src[i].addr, e[i].len);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -149,6 +132,7 @@ static int write_chunks(void *arg)
 
 	for (;;) {
 		uint32_t i = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED);
+		const uint8_t *bytes;
 		uint32_t last, raw;
 		int r;
 
@@ -157,9 +141,9 @@ static int write_chunks(void *arg)
 		last = w->chunk_first[i + 1] - 1;
 		raw = ((struct image_extent *)w->list.ext.data)[last].chunk_offset +
 		      ((struct image_extent *)w->list.ext.data)[last].len;
-		r = gather(w, w->chunk_first[i], last + 1, wk->raw);
+		r = gather(w, w->chunk_first[i], last + 1, wk->raw, &bytes);
 		if (r == 0)
-			r = image_put_chunk(&w->image, &wk->scratch, wk->raw, raw, &w->chunks[i]);
+			r = image_put_chunk(&w->image, &wk->scratch, bytes, raw, &w->chunks[i]);
 		if (r < 0) {
 			__atomic_store_n(&w->image.err, r, __ATOMIC_RELAXED);
 			return 0;
@@ -401,7 +385,6 @@ static int commit(struct writer *w)
 		return fail(w, r, "rename to", path);
 	sync_dir(w);
 	update_link(w);
-	prune(w);
 	return 0;
 }
 
@@ -458,5 +441,7 @@ void writer_run(struct snapshot *sn)
 		sys_close(w->image.fd);
 	}
 	tell_done(w, r < 0 ? r : 0);
+	if (r >= 0) /* last: to remove a large file takes its time */
+		prune(w);
 	sys_munmap(w, sizeof(*w));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ENVIRON_MAX = 4 << 20 };
@@ -227,12 +228,19 @@ static int takes_signal(int tid, void *arg)
 	return 1;
 }
 
+/* Threads block all signals for moments, as in pthread_create(3): so look more than once. */
 int proc_thread_for(int pid, int signo)
 {
+	enum { LOOKS = 50 };
+	const struct timespec ms = {.tv_nsec = 1000000};
 	struct choice c = {.pid = pid, .signo = signo};
 
-	if (!takes_signal(pid, &c))
-		each_thread(pid, takes_signal, &c);
+	for (int i = 0; i < LOOKS && !c.tid; i++) {
+		if (i > 0)
+			nanosleep(&ms, NULL);
+		if (!takes_signal(pid, &c))
+			each_thread(pid, takes_signal, &c);
+	}
 	return c.tid;
 }
 
