@@ -1,5 +1,6 @@
 /*
  * test: dead 2
+ * test: once
  *
  * The clocks that a process may take for continuous: none goes back, none jumps over the time when the
  * program was not there.

@@ -1,5 +1,5 @@
 /*
- * test: dead 2
+ * test: dead 1
  *
  * alarm(): what was left is left, the time when the program was not there does not count.
  */
@@ -19,8 +19,8 @@ int main(void)
 	int64_t due;
 
 	signal(SIGALRM, on_alarm);
-	due = now_ns(CLOCK_MONOTONIC) + 4000000000;
-	alarm(4);
+	due = now_ns(CLOCK_MONOTONIC) + 3000000000;
+	alarm(3);
 	ready();
 	if (!getenv("CKPT_TEST_GO"))
 		return verdict();
