@@ -82,19 +82,18 @@ bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	const char *line = plugin_fdinfo(c, f);
 	struct lock_state l;
-	bool posix = false;
+	bool delicate = false;
 
 	for (; line && *line; line = text_next_line(line)) {
 		if (!lock_parse(line, &l))
 			continue;
 		lock_parse_range(line, &l);
 		plugin_put(c, f, &l, sizeof(l), NULL, 0);
-		if (l.kind != LOCK_POSIX)
-			continue;
-		lock_keep(c, f, &l);
-		posix = true;
+		if (l.kind == LOCK_POSIX)
+			lock_keep(c, f, &l);
+		delicate |= l.kind == LOCK_POSIX || l.kind == LOCK_LEASE;
 	}
-	return posix;
+	return delicate;
 }
 
 /* ---- Restart ------------------------------------------------------------------------------------ */

@@ -5,8 +5,8 @@
 #include <ckpt/plugin.h>
 
 /*
- * Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. True when there
- * are any of fcntl(2): then nobody may open and close the file, which would lose them.
+ * Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. True when the
+ * file must not be opened and closed again: that loses locks of fcntl(2) and breaks leases.
  */
 bool locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
 /*
