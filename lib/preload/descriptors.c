@@ -271,24 +271,16 @@ static void descriptor_save(struct plugin_ctx *c, int fd)
 
 /* ---- The list ------------------------------------------------------------------------------------------ */
 
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
 /* All of c->list[0..n): entries of one getdents64(2). */
 static void list_save(struct plugin_ctx *c, long n)
 {
-	const struct dirent64 *d;
+	const struct sys_dirent *d;
 	const char *name;
 	long at;
 	int fd;
 
-	for (at = 0; at < n; at += d->len) {
-		d = (const struct dirent64 *)(c->list + at);
+	for (at = 0; at < n; at += d->reclen) {
+		d = (const struct sys_dirent *)(c->list + at);
 		name = d->name;
 		if (*name < '0' || *name > '9')
 			continue;
@@ -303,7 +295,7 @@ static int lists_save(struct plugin_ctx *c)
 	long n;
 
 	do {
-		n = sys_call3(__NR_getdents64, c->list_fd, c->list, sizeof(c->list));
+		n = sys_getdents(c->list_fd, c->list, sizeof(c->list));
 		if (n > 0)
 			list_save(c, n);
 	} while (n > 0);
