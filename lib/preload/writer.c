@@ -1,10 +1,7 @@
 /*
  * The writer of an image. Runs in the snapshot, without libc. As many workers as there are CPUs take
- * chunks from a common counter, read their bytes, compress and append them. Then come the tables, the
- * footer, fsync, the rename to the final name, fsync of the directory, the link to the newest
- * generation, and the end of generations beyond those to be kept.
- *
- * Until the rename an older image is the newest one; on any failure the .part file is removed.
+ * chunks from a common counter, read their bytes, compress and append them; then come the tables and the
+ * footer. What becomes of the file is image_file.c's.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -17,6 +14,7 @@
 #include "preload.h"
 #include "image.h"
 #include "cpu.h"
+#include "image_file.h"
 #include "writer.h"
 #include "frozen.h"
 
@@ -33,8 +31,7 @@ struct writer {
 	uint64_t done;	       /* raw bytes written; relaxed */
 	uint64_t told;	       /* of which the coordinator knows */
 	int mem_fd;	       /* /proc/self/mem, for what PROT_READ forbids */
-	char part[CKPT_PATH_MAX + 8];
-	char dir[CKPT_PATH_MAX];
+	struct image_file file;
 	char why[512];
 };
 
@@ -265,131 +262,9 @@ static int put_sections(struct writer *w)
 	return r;
 }
 
-/* ---- the file ---- */
-
-static int open_part(struct writer *w)
-{
-	const char *path = w->sn->params->path;
-	struct text part = TEXT(w->part);
-	size_t slash = 0;
-	int fd;
-
-	text_put(&part, "%s.part", path);
-	for (size_t i = 0; path[i]; i++)
-		if (path[i] == '/')
-			slash = i;
-	str_copy(w->dir, path, slash + 1);
-	fd = sys_open(w->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd < 0 ? fail(w, fd, "create", w->part) : fd;
-}
-
-static void sync_dir(struct writer *w)
-{
-	int fd = sys_open(w->dir[0] ? w->dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	sys_call1(__NR_fsync, fd);
-	sys_close(fd);
-}
-
-/* Let the link name this generation: made beside it, then renamed over it. */
-static void update_link(struct writer *w)
-{
-	const struct msg_params *p = w->sn->params;
-	char link[CKPT_PATH_MAX + 256], tmp[CKPT_PATH_MAX + 264];
-	struct text t = TEXT(link), u = TEXT(tmp);
-	const char *base = p->path;
-
-	if (!p->link[0])
-		return;
-	for (const char *q = p->path; *q; q++)
-		if (*q == '/')
-			base = q + 1;
-	text_put(&t, "%s/%s", w->dir, p->link);
-	text_put(&u, "%s/.%s.new", w->dir, p->link);
-	sys_call1(__NR_unlink, tmp);
-	if (sys_call2(__NR_symlink, base, tmp) == 0 && sys_call2(__NR_rename, tmp, link) < 0)
-		sys_call1(__NR_unlink, tmp);
-}
-
-/* Remove generation g of this job. */
-static void remove_generation(struct writer *w, uint64_t g)
-{
-	const struct msg_params *p = w->sn->params;
-	char path[CKPT_PATH_MAX + 256];
-	struct text t = TEXT(path);
-	size_t stem = str_len(p->link);
-
-	/* the link's name is the image's without the generation: "sim-JOB.ckpt" */
-	text_put(&t, "%s/%s", w->dir, p->link);
-	if (!str_ends(p->link, ".ckpt") || stem < 5)
-		return;
-	t.len -= 5;
-	text_put(&t, ".%05lu.ckpt", (unsigned long)g);
-	sys_call1(__NR_unlink, path);
-}
-
-/* Generation number of a file name of this job, 0 for any other name. */
-static uint64_t name_generation(const char *name, const char *link)
-{
-	size_t stem = str_len(link) - 5;
-	const char *p = name + stem + 1;
-	uint64_t g;
-
-	for (size_t i = 0; i < stem; i++)
-		if (name[i] != link[i])
-			return 0;
-	if (name[stem] != '.')
-		return 0;
-	g = parse_dec(&p);
-	return str_eq(p, ".ckpt") ? g : 0;
-}
-
-static void prune(struct writer *w)
-{
-	const struct msg_params *p = w->sn->params;
-	char buf[4096];
-	long n;
-	int fd;
-
-	if (!p->keep || p->generation <= p->keep || !str_ends(p->link, ".ckpt"))
-		return;
-	fd = sys_open(w->dir[0] ? w->dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	while ((n = sys_getdents(fd, buf, sizeof(buf))) > 0) {
-		for (long at = 0; at < n;) {
-			struct sys_dirent *d = (struct sys_dirent *)(buf + at);
-			uint64_t g = name_generation(d->name, p->link);
-
-			at += d->reclen;
-			if (g && g <= p->generation - p->keep)
-				remove_generation(w, g);
-		}
-	}
-	sys_close(fd);
-}
-
-static int commit(struct writer *w)
-{
-	const char *path = w->sn->params->path;
-	int r = sys_call1(__NR_fsync, w->image.fd);
-
-	if (r < 0)
-		return fail(w, r, "sync", w->part);
-	r = sys_call5(__NR_renameat2, AT_FDCWD, w->part, AT_FDCWD, path, RENAME_NOREPLACE);
-	if (r == -EINVAL || r == -ENOSYS) /* NFS has no renameat2 flags */
-		r = sys_call2(__NR_rename, w->part, path);
-	if (r < 0)
-		return fail(w, r, "rename to", path);
-	sync_dir(w);
-	update_link(w);
-	return 0;
-}
-
 static int write_image(struct writer *w)
 {
+	const char *what = "";
 	int r = memory_plan(w->sn->memory, w->sn->save, &w->list);
 
 	if (r < 0) {
@@ -406,8 +281,9 @@ static int write_image(struct writer *w)
 	if (r == 0)
 		r = image_end(&w->image);
 	if (r < 0)
-		return fail(w, r, "write", w->part);
-	return commit(w);
+		return fail(w, r, "write", w->file.part);
+	r = image_file_commit(&w->file, w->image.fd, &what);
+	return r < 0 ? fail(w, r, what, w->file.part) : 0;
 }
 
 static void tell_done(struct writer *w, int err)
@@ -433,15 +309,17 @@ void writer_run(struct snapshot *sn)
 		return;
 	w->sn = sn;
 	w->mem_fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
-	w->image.fd = r = open_part(w);
-	if (r >= 0) {
+	w->image.fd = r = image_file_open(&w->file, sn->params);
+	if (r < 0) {
+		fail(w, r, "create", w->file.part);
+	} else {
 		r = write_image(w);
 		if (r < 0)
-			sys_call1(__NR_unlink, w->part);
+			sys_call1(__NR_unlink, w->file.part);
 		sys_close(w->image.fd);
 	}
 	tell_done(w, r < 0 ? r : 0);
 	if (r >= 0) /* last: to remove a large file takes its time */
-		prune(w);
+		image_file_prune(&w->file);
 	sys_munmap(w, sizeof(*w));
 }

@@ -1,5 +1,6 @@
 """ckpt_restart towards the one who starts it: which image, exit status, signals, several at a time."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -226,3 +227,25 @@ def test_image_survives_its_library(ckpt, tmp_path):
     image = killed(ckpt, job)
     shutil.copy("/usr/bin/env", python)
     ends_right(Piped(ckpt, "ckpt_restart", image), 100)
+
+
+def test_what_a_killed_writer_left(ckpt):
+    """Its .part file is neither in the way nor there for ever; one that is being written is left alone."""
+    job = start(ckpt, 100000, 0, "--keep", "0")
+    first = checkpoint(ckpt)
+    stem = first.rpartition(".00001")[0]
+    stale = [stem + ".%05d.ckpt.part" % g for g in (1, 2)]
+    for path in stale:
+        open(path, "w").close()
+        os.chown(path, ckpt.uid, ckpt.gid)
+    assert checkpoint(ckpt) == stem + ".00002.ckpt"
+    ckpttest.wait_for(lambda: not any(map(os.path.exists, stale)), "the .part files to go")
+    busy = stem + ".00001.ckpt.part"
+    with open(busy, "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        assert checkpoint(ckpt) == stem + ".00003.ckpt"
+        assert checkpoint(ckpt) == stem + ".00004.ckpt"
+        assert os.path.exists(busy)
+    os.unlink(busy)
+    job.p.kill()
+    job.finish()

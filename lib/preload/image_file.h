@@ -1,0 +1,25 @@
+/*
+ * image_file.c: the image as a file among the generations of its job. Frozen-safe.
+ */
+#ifndef CKPT_IMAGE_FILE_H
+#define CKPT_IMAGE_FILE_H
+
+#include "preload.h"
+
+struct image_file {
+	const struct msg_params *params; /* path, link, generation, keep */
+	char part[CKPT_PATH_MAX + 8];	 /* the name while it is written */
+	char dir[CKPT_PATH_MAX];
+};
+
+/* Create path.part, for the owner alone, and lock it; the descriptor or -errno. */
+int image_file_open(struct image_file *f, const struct msg_params *params) HIDDEN;
+/*
+ * Make it durable under its own name, and the newest generation. On failure -errno and *what says what
+ * was tried; the .part file is the caller's to remove.
+ */
+int image_file_commit(struct image_file *f, int fd, const char **what) HIDDEN;
+/* Remove generations beyond those to be kept, and what writers that were killed have left. */
+void image_file_prune(struct image_file *f) HIDDEN;
+
+#endif
