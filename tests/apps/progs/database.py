@@ -12,7 +12,7 @@ def main(path):
     db.execute("pragma cache_size = 20")
     # A journal on disk that is made after the checkpoint is still there after a kill and a restart,
     # and SQLite would then take back changes by it that are not in the database any more.
-    db.execute("pragma journal_mode = memory")
+    db.execute("pragma journal_mode = memory").fetchall()
     db.execute("create table t (id integer primary key, x integer, s text)")
     numbers = noise(3)
     for i in range(300):
