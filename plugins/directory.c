@@ -1,6 +1,6 @@
 /*
- * Directories: opened again by path, at the same position. A deleted one is made anew beside where it
- * was, and deleted.
+ * Directories: opened again by path, at the same position. A deleted one is made anew beside where
+ * it was, and deleted.
  */
 #include <ckpt/plugin.h>
 #include "lock.h"

@@ -2,12 +2,12 @@
  * epoll_create(2): its items, from fdinfo, with events and data.
  *
  * An item belongs to an open file and to the number it was added under; the number may since have
- * been closed or reused. kcmp(2) tells which open file it is, and at restart that file appears under
- * the number while it is added.
+ * been closed or reused. kcmp(2) tells which open file it is, and at restart that file appears
+ * under the number while it is added.
  *
- * An EPOLLONESHOT item that has fired stays silent until it is armed again. epoll_ctl(2) can't add it
- * silent, so it is added for all events and its event is taken at once; where nothing is ready yet
- * it stays armed for EPOLLERR and EPOLLHUP, which can't be left out.
+ * An EPOLLONESHOT item that has fired stays silent until it is armed again. epoll_ctl(2) can't add
+ * it silent, so it is added for all events and its event is taken at once; where nothing is ready
+ * yet it stays armed for EPOLLERR and EPOLLHUP, which can't be left out.
  */
 #include <ckpt/plugin.h>
 #include <sys/epoll.h>
@@ -32,8 +32,8 @@ static bool epoll_match(const struct plugin_file *f)
 }
 
 /* The open file of an item; the nr-th (from 0) that was added under the number. */
-static struct plugin_file *item_target(struct plugin_ctx *c, const struct plugin_file *ep, int number,
-				       int nr)
+static struct plugin_file *item_target(struct plugin_ctx *c, const struct plugin_file *ep,
+				       int number, int nr)
 {
 	struct plugin_file *f = plugin_file_by_number(c, number);
 
@@ -61,7 +61,7 @@ static bool item_parse(const char *line, struct epoll_item *item)
 	return true;
 }
 
-/* Counts how often a number was met: a table with room for all, searched from the number's place on. */
+/* How often a number was met: a table with room for all, searched from the number's place on. */
 struct ranks {
 	uint32_t mask;
 	struct rank {
@@ -95,7 +95,8 @@ static int ranks_next(struct ranks *r, int number)
 	return r->table[i].count++;
 }
 
-static bool item_save(struct plugin_ctx *c, struct plugin_file *f, struct epoll_item *item, int rank)
+static bool item_save(struct plugin_ctx *c, struct plugin_file *f, struct epoll_item *item,
+		      int rank)
 {
 	struct plugin_file *target = item_target(c, f, item->number, rank);
 
@@ -148,7 +149,8 @@ static int item_add(struct plugin_ctx *c, struct plugin_file *f, const struct ep
 	if (!err)
 		err = sys_call4(__NR_epoll_ctl, f->fd, EPOLL_CTL_ADD, item->number, &ev);
 	if (err == -EPERM && target->plugin->is_std) {
-		plugin_caution(c, f, "fd %d is a file now, for which there are no events", item->number);
+		plugin_caution(c, f, "fd %d is a file now, for which there are no events",
+			       item->number);
 		return 0;
 	}
 	return err ? plugin_fail(c, f, err, "adding fd %d", item->number) : 0;

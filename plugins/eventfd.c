@@ -28,8 +28,8 @@ static void give(int fd, uint64_t n)
 }
 
 /*
- * Is it a semaphore? Linux before 6.5 does not tell: a semaphore that counts two or more gives one. The
- * count is afterwards what it was, and nothing here can wait.
+ * Is it a semaphore? Linux before 6.5 does not tell: a semaphore that counts two or more gives
+ * one. The count is afterwards what it was, and nothing here can wait.
  */
 static bool semaphore_probe(int fd, uint64_t count)
 {
@@ -75,7 +75,8 @@ static int eventfd_restore(struct plugin_ctx *c, struct plugin_file *f)
 
 	if (!plugin_get(c, f, 0, &st, sizeof(st), &n))
 		return plugin_fail(c, f, 0, "its record is missing");
-	fd = sys_call2(__NR_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK | (st.semaphore ? EFD_SEMAPHORE : 0));
+	fd = sys_call2(__NR_eventfd2, 0,
+		       EFD_CLOEXEC | EFD_NONBLOCK | (st.semaphore ? EFD_SEMAPHORE : 0));
 	if (fd < 0)
 		return plugin_fail(c, f, fd, "eventfd");
 	if (st.count && sys_write(fd, &st.count, sizeof(st.count)) != sizeof(st.count))

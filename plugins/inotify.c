@@ -1,10 +1,10 @@
 /*
- * inotify(7): watches with their numbers and masks. Their paths are those the program gave when it added
- * them: libckpt notes them.
+ * inotify(7): watches with their numbers and masks. Their paths are those the program gave when it
+ * added them: libckpt notes them.
  *
- * Events that wait can't be read without taking them from the program that runs on. Where there were
- * any, the restarted program reads IN_Q_OVERFLOW instead, which is how the kernel says that events
- * are lost and the program must look for itself.
+ * Events that wait can't be read without taking them from the program that runs on. Where there
+ * were any, the restarted program reads IN_Q_OVERFLOW instead, which is how the kernel says that
+ * events are lost and the program must look for itself.
  */
 #include <ckpt/plugin.h>
 #include <sys/inotify.h>
@@ -31,7 +31,7 @@ static bool inotify_match(const struct plugin_file *f)
 	return str_eq(f->link, "anon_inode:inotify");
 }
 
-/* ---- Save ----------------------------------------------------------------------------------------- */
+/* ---- Save -------------------------------------------------------------------------------- */
 
 /* False when the line of fdinfo is no watch, or was refused. */
 static void watch_save(struct plugin_ctx *c, struct plugin_file *f, const char *line)
@@ -68,7 +68,7 @@ static void inotify_save(struct plugin_ctx *c, struct plugin_file *f)
 		watch_save(c, f, line);
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 static int waiting(int fd)
 {
@@ -109,7 +109,8 @@ static int events_lost(struct plugin_ctx *c, struct plugin_file *f, int fd)
 
 	for (i = 0; i < 2; i++) {
 		file[i] = sys_call2(__NR_memfd_create, "overflow", 0);
-		wd[i] = sys_call3(__NR_inotify_add_watch, fd, plugin_fd_path(c, file[i]), IN_ATTRIB);
+		wd[i] = sys_call3(__NR_inotify_add_watch, fd, plugin_fd_path(c, file[i]),
+				  IN_ATTRIB);
 		if (wd[i] < 0)
 			return plugin_fail(c, f, wd[i], "a watch to overflow");
 	}
@@ -135,8 +136,8 @@ static void number_approach(int fd, int want)
 	}
 }
 
-static int watch_add(struct plugin_ctx *c, struct plugin_file *f, int fd, const struct watch_state *st,
-		     const char *path)
+static int watch_add(struct plugin_ctx *c, struct plugin_file *f, int fd,
+		     const struct watch_state *st, const char *path)
 {
 	const uint32_t flags = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
 	int wd;
@@ -147,7 +148,8 @@ static int watch_add(struct plugin_ctx *c, struct plugin_file *f, int fd, const 
 	if (wd < 0)
 		return plugin_fail(c, f, wd, "can't watch %s again", path);
 	if (wd != st->wd)
-		return plugin_fail(c, f, 0, "the watch of %s gets number %d, not %d", path, wd, st->wd);
+		return plugin_fail(c, f, 0, "the watch of %s gets number %d, not %d", path, wd,
+				   st->wd);
 	return 0;
 }
 

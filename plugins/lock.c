@@ -1,6 +1,6 @@
 /*
- * Locks on files: flock(2), fcntl(2) locks of the process and of the open file (OFD), leases. fdinfo
- * lists those that its open file or, for fcntl's, its process holds:
+ * Locks on files: flock(2), fcntl(2) locks of the process and of the open file (OFD), leases.
+ * fdinfo lists those that its open file or, for fcntl's, its process holds:
  *
  *	lock:	1: POSIX  ADVISORY  WRITE 812 fe:00:10952942 10 14
  */
@@ -55,7 +55,7 @@ static void lock_parse_range(const char *line, struct lock_state *l)
 		range = text_in_line(line, " WRITE ");
 	if (!range)
 		return;
-	range = text_in_line(range, " ");     /* behind the pid */
+	range = text_in_line(range, " ");		 /* behind the pid */
 	range = range ? text_in_line(range, " ") : NULL; /* and the inode */
 	if (!range)
 		return;
@@ -96,7 +96,7 @@ bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 	return delicate;
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 /* Is a lock of fcntl(2) free? 0 or -errno; *holder: the process that has it, -1: an open file. */
 static int lock_test(int fd, const struct lock_state *l, int *holder)
@@ -116,7 +116,8 @@ static int lock_take(int fd, const struct lock_state *l, int *holder)
 
 	switch (l->kind) {
 	case LOCK_FLOCK:
-		return sys_call2(__NR_flock, fd, (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);
+		return sys_call2(__NR_flock, fd,
+				 (l->type == F_WRLCK ? LOCK_EX : LOCK_SH) | LOCK_NB);
 	case LOCK_OFD:
 		return sys_fcntl(fd, F_OFD_SETLK, (long)&fl);
 	case LOCK_LEASE:
@@ -136,7 +137,8 @@ int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
 	for (i = 0; plugin_get(c, f, i, &l, sizeof(l), &n); i++) {
 		err = l.magic == LOCK_MAGIC ? lock_take(f->fd, &l, &holder) : 0;
 		if (err && holder > 0)
-			return plugin_fail(c, f, 0, "process %d holds the lock that it had", holder);
+			return plugin_fail(c, f, 0, "process %d holds the lock that it had",
+					   holder);
 		if (err == -EAGAIN)
 			return plugin_fail(c, f, 0, "another process holds the lock that it had");
 		if (err)

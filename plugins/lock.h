@@ -5,13 +5,15 @@
 #include <ckpt/plugin.h>
 
 /*
- * Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. True when the
- * file must not be opened and closed again: that loses locks of fcntl(2) and breaks leases.
+ * Append the locks held through f or, for those of fcntl(2), on its inode, to f's records. True
+ * when the file must not be opened and closed again: that loses locks of fcntl(2) and breaks
+ * leases.
  */
-bool locks_save(struct plugin_ctx *c, const struct plugin_file *f) __attribute__((visibility("hidden")));
+bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
+	__attribute__((visibility("hidden")));
 /*
- * Take again the locks that belong to the open file (flock, OFD, leases), and see that those of fcntl(2)
- * are free. 0, or what plugin_fail() returned when someone else has one now.
+ * Take again the locks that belong to the open file (flock, OFD, leases), and see that those of
+ * fcntl(2) are free. 0, or what plugin_fail() returned when someone else has one now.
  */
 int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
 	__attribute__((visibility("hidden")));

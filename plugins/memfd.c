@@ -1,4 +1,6 @@
-/* memfd_create(2): name, content, seals. Open files of one memfd, and areas that map it, share it. */
+/*
+ * memfd_create(2): name, content, seals. Open files of one memfd, and areas that map it, share it.
+ */
 #include <ckpt/plugin.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>

@@ -17,7 +17,7 @@ struct pipe_state {
 	uint32_t capacity;
 	uint32_t npackets; /* 0: bytes without boundaries */
 	uint64_t nbytes;
-	uint32_t hung_up;  /* its writers have gone */
+	uint32_t hung_up; /* its writers have gone */
 	uint32_t reserved;
 };
 
@@ -56,7 +56,7 @@ static bool packet_end(const struct plugin_file *f)
 	return plugin_writes(f) && f->flags & O_DIRECT;
 }
 
-/* ---- Save ----------------------------------------------------------------------------------------- */
+/* ---- Save -------------------------------------------------------------------------------- */
 
 static bool has_hung_up(const struct plugin_file *f)
 {
@@ -115,8 +115,8 @@ static int packets_read(int fd, struct pipe_state *st, uint32_t *len, uint8_t *b
 }
 
 /* Lengths and bytes in one piece of memory; NULL after a refusal. */
-static void *content_read(struct plugin_ctx *c, const struct plugin_file *reader, struct pipe_state *st,
-			  size_t *size)
+static void *content_read(struct plugin_ctx *c, const struct plugin_file *reader,
+			  struct pipe_state *st, size_t *size)
 {
 	uint32_t max = st->capacity / 4096 + 1;
 	uint32_t *len = plugin_alloc(c, max * sizeof(*len) + st->nbytes);
@@ -138,7 +138,8 @@ static void *content_read(struct plugin_ctx *c, const struct plugin_file *reader
 	return len;
 }
 
-static void content_save(struct plugin_ctx *c, struct plugin_file *f, const struct plugin_file *reader)
+static void content_save(struct plugin_ctx *c, struct plugin_file *f,
+			 const struct plugin_file *reader)
 {
 	struct pipe_state st = {.hung_up = reader && has_hung_up(reader)};
 	uint8_t *content = NULL;
@@ -172,7 +173,7 @@ static void pipe_save(struct plugin_ctx *c, struct plugin_file *f)
 		content_save(c, f, reader);
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 static int fifo_reader(const struct plugin_file *f)
 {

@@ -1,6 +1,6 @@
 /*
- * Regular files: opened again by path, at the same position. What the program does to them after the
- * checkpoint is undone, so that a restarted program finds what it had:
+ * Regular files: opened again by path, at the same position. What the program does to them after
+ * the checkpoint is undone, so that a restarted program finds what it had:
  *
  *   read only	the file must be what it was (size and time)
  *   sequential	position at the end, or O_APPEND, as a log is: cut back to the size it had
@@ -80,8 +80,8 @@ static enum policy deleted_save(struct plugin_ctx *c, struct plugin_file *f, boo
 }
 
 /*
- * Output to a file without a name is read by who started the program: a standard stream from outside.
- * Input (a here-document) is content.
+ * Output to a file without a name is read by who started the program: a standard stream from
+ * outside. Input (a here-document) is content.
  */
 static bool is_output_stream(const struct plugin_file *f)
 {
@@ -91,7 +91,8 @@ static bool is_output_stream(const struct plugin_file *f)
 static enum policy in_place_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	if (f->size > IN_PLACE_MAX) {
-		plugin_warn(c, f, "written in place and larger than 64 MiB: its content is not saved");
+		plugin_warn(c, f,
+			    "written in place and larger than 64 MiB: its content is not saved");
 		return FILE_UNSAVED;
 	}
 	if (plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, f->link, !locked)) {
@@ -126,7 +127,7 @@ static void regular_save(struct plugin_ctx *c, struct plugin_file *f)
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct regular_state *st)
 {
@@ -159,7 +160,8 @@ static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 		return plugin_changed(c, f, "has %lu bytes, it had %lu at the checkpoint",
 				      (unsigned long)st.st_size, (unsigned long)f->size);
 	if (policy == FILE_UNSAVED)
-		plugin_caution(c, f, "has changed since the checkpoint and its content was not saved");
+		plugin_caution(c, f,
+			       "has changed since the checkpoint and its content was not saved");
 	return 0;
 }
 
@@ -243,7 +245,9 @@ static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum pol
 	if (err || policy != FILE_SEQUENTIAL || (uint64_t)st.st_size <= f->size)
 		return 0;
 	err = sys_call2(__NR_ftruncate, f->fd, f->size);
-	return err ? plugin_fail(c, f, err, "can't be cut back to %lu bytes", (unsigned long)f->size) : 0;
+	return err ? plugin_fail(c, f, err, "can't be cut back to %lu bytes",
+				 (unsigned long)f->size)
+		   : 0;
 }
 
 static int regular_fill(struct plugin_ctx *c, struct plugin_file *f)

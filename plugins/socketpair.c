@@ -1,10 +1,11 @@
 /*
- * socketpair(2) and other Unix sockets without a name: type, options, shutdown state and the bytes or
- * messages that wait. These are read without taking them (MSG_PEEK, moving on with SO_PEEK_OFF).
+ * socketpair(2) and other Unix sockets without a name: type, options, shutdown state and the bytes
+ * or messages that wait. These are read without taking them (MSG_PEEK, moving on with
+ * SO_PEEK_OFF).
  *
- * Only the kernel's unix_diag tells which socket is the peer. A pair is made anew by the first of the
- * two; a socket whose peer is closed comes back as half of a pair whose other half is closed again. A
- * datagram socket connected to a name (/dev/log) is connected to it again.
+ * Only the kernel's unix_diag tells which socket is the peer. A pair is made anew by the first of
+ * the two; a socket whose peer is closed comes back as half of a pair whose other half is closed
+ * again. A datagram socket connected to a name (/dev/log) is connected to it again.
  */
 #include <ckpt/plugin.h>
 #include <linux/netlink.h>
@@ -24,7 +25,7 @@ enum {
 struct socket_info {
 	bool named, has_peer;
 	uint8_t state;
-	uint8_t shutdown; /* as the kernel counts: 1 receiving, 2 sending */
+	uint8_t shutdown;  /* as the kernel counts: 1 receiving, 2 sending */
 	uint32_t peer_ino; /* 0: the peer is closed */
 };
 
@@ -47,7 +48,7 @@ enum {
 /* First record of a socket, and the name it sends to, struct sockaddr_un; the chunks follow. */
 struct socket_state {
 	int32_t type;
-	uint32_t peer; /* id of the peer's file, 0: none */
+	uint32_t peer;	    /* id of the peer's file, 0: none */
 	uint32_t connected; /* it has or had a peer */
 	uint32_t shutdown;
 	int32_t ints[16];
@@ -83,7 +84,7 @@ static int option_int(int fd, int option)
 	return value;
 }
 
-/* ---- Save ----------------------------------------------------------------------------------------- */
+/* ---- Save -------------------------------------------------------------------------------- */
 
 static void diag_parse(const struct nlmsghdr *h, struct socket_info *info)
 {
@@ -119,10 +120,14 @@ static int diag_ask(uint32_t ino, struct socket_info *info)
 		struct nlmsghdr h;
 		struct unix_diag_req r;
 	} req = {
-		.h = {.nlmsg_len = sizeof(req), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.h = {.nlmsg_len = sizeof(req),
+		      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 		      .nlmsg_flags = NLM_F_REQUEST},
-		.r = {.sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_ino = ino,
-		      .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER, .udiag_cookie = {~0u, ~0u}},
+		.r = {.sdiag_family = AF_UNIX,
+		      .udiag_states = ~0u,
+		      .udiag_ino = ino,
+		      .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER,
+		      .udiag_cookie = {~0u, ~0u}},
 	};
 	uint64_t reply[128];
 	const struct nlmsghdr *h = (const struct nlmsghdr *)reply;
@@ -175,8 +180,8 @@ static void options_save(int fd, struct socket_state *st)
 }
 
 /*
- * Append what waits, from the peek position on. There is no room for control messages: when there are
- * any, which are descriptors, they show as cut off. 0, -EXFULL then, or -errno.
+ * Append what waits, from the peek position on. There is no room for control messages: when there
+ * are any, which are descriptors, they show as cut off. 0, -EXFULL then, or -errno.
  */
 static int queue_peek(struct plugin_ctx *c, const struct plugin_file *f, int type, uint8_t *buf)
 {
@@ -209,7 +214,8 @@ static void pass_set(const struct plugin_file *f, const struct socket_state *st,
 			option_set(f->fd, int_options[i], &value, sizeof(value));
 }
 
-static void queue_save(struct plugin_ctx *c, const struct plugin_file *f, const struct socket_state *st)
+static void queue_save(struct plugin_ctx *c, const struct plugin_file *f,
+		       const struct socket_state *st)
 {
 	int zero = 0, err = -ENOMEM;
 	uint8_t *buf;
@@ -260,14 +266,16 @@ static void unix_save(struct plugin_ctx *c, struct plugin_file *f)
 	int err = diag_ask(f->ino, &info);
 
 	if (err) {
-		plugin_refuse(c, f, "the kernel does not tell its peer (unix_diag): %s", errno_name(err));
+		plugin_refuse(c, f, "the kernel does not tell its peer (unix_diag): %s",
+			      errno_name(err));
 		return;
 	}
 	if (info.peer_ino && !name_len)
 		peer = plugin_file_by_inode(c, f->dev, info.peer_ino);
 	if (info.named || info.state == LISTENING || (info.peer_ino && !name_len && !peer)) {
-		plugin_outside(c, f, info.peer_ino ? "its peer is outside the job"
-						   : "a socket with a name can't be restored");
+		plugin_outside(c, f,
+			       info.peer_ino ? "its peer is outside the job"
+					     : "a socket with a name can't be restored");
 		return;
 	}
 	st.peer = peer ? peer->id : 0;
@@ -289,7 +297,7 @@ static void socketpair_save(struct plugin_ctx *c, struct plugin_file *f)
 		plugin_outside(c, f, domain_refusal(domain));
 }
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 /* Room for anything, for as long as we send; options_restore() sets what it was. */
 static void room_make(int fd)
@@ -326,8 +334,8 @@ static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int fro
 }
 
 /* A socket that is not connected, or to a name. */
-static int single_restore(struct plugin_ctx *c, struct plugin_file *f, const struct socket_state *st,
-			  const void *name, size_t name_len)
+static int single_restore(struct plugin_ctx *c, struct plugin_file *f,
+			  const struct socket_state *st, const void *name, size_t name_len)
 {
 	int fd = sys_call3(__NR_socket, AF_UNIX, st->type | SOCK_CLOEXEC, 0);
 

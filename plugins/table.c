@@ -1,4 +1,6 @@
-/* All plugins. The first that matches claims an open file, so the special come before the general. */
+/*
+ * All plugins. The first that matches claims an open file, so the special come before the general.
+ */
 #include <ckpt/plugin.h>
 
 extern const struct plugin plugin_path, plugin_memfd, plugin_proc, plugin_regular, plugin_directory,
@@ -6,22 +8,10 @@ extern const struct plugin plugin_path, plugin_memfd, plugin_proc, plugin_regula
 	plugin_timerfd, plugin_signalfd, plugin_inotify, plugin_pidfd, plugin_unsupported;
 
 const struct plugin *const plugin_table[] = {
-	&plugin_path,
-	&plugin_memfd,
-	&plugin_proc,
-	&plugin_regular,
-	&plugin_directory,
-	&plugin_device,
-	&plugin_tty,
-	&plugin_pipe,
-	&plugin_socketpair,
-	&plugin_eventfd,
-	&plugin_epoll,
-	&plugin_timerfd,
-	&plugin_signalfd,
-	&plugin_inotify,
-	&plugin_pidfd,
-	&plugin_std,
-	&plugin_unsupported,
-	NULL,
+	&plugin_path,	  &plugin_memfd,       &plugin_proc,
+	&plugin_regular,  &plugin_directory,   &plugin_device,
+	&plugin_tty,	  &plugin_pipe,	       &plugin_socketpair,
+	&plugin_eventfd,  &plugin_epoll,       &plugin_timerfd,
+	&plugin_signalfd, &plugin_inotify,     &plugin_pidfd,
+	&plugin_std,	  &plugin_unsupported, NULL,
 };

@@ -1,9 +1,9 @@
 /*
  * timerfd_create(2): clock, flags, time left, interval and ticks not read yet.
  *
- * On clocks that go on where they stopped (CLOCK_MONOTONIC, CLOCK_BOOTTIME) the timer is set again to
- * the absolute time it was to expire at. On CLOCK_REALTIME one set to an absolute time keeps it, and
- * expires at once when that has passed; one set to a span has as much left as it had.
+ * On clocks that go on where they stopped (CLOCK_MONOTONIC, CLOCK_BOOTTIME) the timer is set again
+ * to the absolute time it was to expire at. On CLOCK_REALTIME one set to an absolute time keeps
+ * it, and expires at once when that has passed; one set to a span has as much left as it had.
  */
 #include <ckpt/plugin.h>
 #include <sys/timerfd.h>
@@ -19,7 +19,7 @@ struct timerfd_state {
 	int32_t clock;
 	uint32_t flags; /* TFD_TIMER_* */
 	uint64_t ticks;
-	int64_t now_ns; /* on that clock, at the checkpoint */
+	int64_t now_ns;	 /* on that clock, at the checkpoint */
 	int64_t left_ns; /* 0: not armed */
 	int64_t interval_ns;
 };

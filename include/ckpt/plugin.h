@@ -1,13 +1,14 @@
 /*
  * Plugins: how one kind of open file is saved at a checkpoint and rebuilt at a restart.
  *
- * A plugin is one file, plugins/NAME.c, with both halves side by side. It is compiled into libckpt.so,
- * which calls match() and save(), and into ckpt_restart, which calls restore(), fill() and attach().
- * What the table (plugins/table.c) lists first and matches claims the open file.
+ * A plugin is one file, plugins/NAME.c, with both halves side by side. It is compiled into
+ * libckpt.so, which calls match() and save(), and into ckpt_restart, which calls restore(), fill()
+ * and attach(). What the table (plugins/table.c) lists first and matches claims the open file.
  *
- * Both halves keep to raw system calls (ckpt/sys.h) and the functions below. save() runs while every
- * thread of the program stands still, some of them inside libc with its locks: no libc function may
- * be called there, and what the program can see must be left as it was (bytes in a pipe, positions).
+ * Both halves keep to raw system calls (ckpt/sys.h) and the functions below. save() runs while
+ * every thread of the program stands still, some of them inside libc with its locks: no libc
+ * function may be called there, and what the program can see must be left as it was (bytes in a
+ * pipe, positions).
  *
  * At restart, in this order, each for all files before the next begins:
  *
@@ -16,7 +17,8 @@
  *   fill()	puts back content, positions and pending bytes
  *   attach()	refers to files by the descriptor numbers they had (epoll)
  *
- * then flags, owner and signal are set and the descriptors get their numbers, by no plugin's doing.
+ * then flags, owner and signal are set and the descriptors get their numbers, by no plugin's
+ * doing.
  */
 #ifndef CKPT_PLUGIN_H
 #define CKPT_PLUGIN_H
@@ -38,20 +40,20 @@ struct plugin_file {
 	struct plugin_file *next; /* in order of id */
 	struct plugin_file *twin; /* ring of the open files of one inode */
 	const struct plugin *plugin;
-	const char *link;	  /* text of the link /proc/self/fd/N */
-	int fd;			  /* save: lowest descriptor of the program; restart: ours, -1: none yet */
-	int number;		  /* the lowest number it had in the program */
-	uint32_t id;		  /* from 1 */
-	uint32_t flags;		  /* F_GETFL */
-	uint32_t mode;		  /* st_mode and so on, at the checkpoint: */
+	const char *link; /* text of the link /proc/self/fd/N */
+	int fd;		  /* save: lowest descriptor of the program; restart: ours, -1: none yet */
+	int number;	  /* the lowest number it had in the program */
+	uint32_t id;	  /* from 1 */
+	uint32_t flags;	  /* F_GETFL */
+	uint32_t mode;	  /* st_mode and so on, at the checkpoint: */
 	uint32_t nlink;
 	int64_t pos;
 	uint64_t dev, ino, rdev;
 	uint64_t size;
 	int64_t mtime_ns;
-	uint32_t object;	  /* its content is that object, 0: none */
+	uint32_t object;	   /* its content is that object, 0: none */
 	int32_t owner, owner_type; /* F_GETOWN_EX */
-	int32_t sig;		  /* F_GETSIG */
+	int32_t sig;		   /* F_GETSIG */
 };
 
 struct plugin {
@@ -59,7 +61,9 @@ struct plugin {
 	bool is_std;	  /* descriptors 0, 1 and 2 of such a file become ckpt_restart's own */
 	/* Is f, an open file of the program, of this kind? */
 	bool (*match)(const struct plugin_file *f);
-	/* Add records, or plugin_refuse(). NULL: the open file needs no more than its plugin_file. */
+	/*
+	 * Add records, or plugin_refuse(). NULL: the open file needs no more than its plugin_file.
+	 */
 	void (*save)(struct plugin_ctx *c, struct plugin_file *f);
 	/* Return a new descriptor, or what plugin_fail() returned. */
 	int (*restore)(struct plugin_ctx *c, struct plugin_file *f);
@@ -74,13 +78,13 @@ extern const struct plugin *const plugin_table[] __attribute__((visibility("hidd
 extern const struct plugin plugin_std __attribute__((visibility("hidden")));
 
 /*
- * Each half finds its functions in its own program; what is not there is never called. Weak, so that
- * either program links.
+ * Each half finds its functions in its own program; what is not there is never called. Weak, so
+ * that either program links.
  */
-#define PLUGIN_CALL	    __attribute__((weak, visibility("hidden")))
-#define PLUGIN_PRINTF(n)    __attribute__((format(printf, n, n + 1)))
+#define PLUGIN_CALL	 __attribute__((weak, visibility("hidden")))
+#define PLUGIN_PRINTF(n) __attribute__((format(printf, n, n + 1)))
 
-/* ---- Both halves ------------------------------------------------------------------------------ */
+/* ---- Both halves ------------------------------------------------------------------------- */
 
 /* The file after f, the first one for NULL; NULL at the end. */
 struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f) PLUGIN_CALL;
@@ -104,16 +108,17 @@ static inline bool plugin_writes(const struct plugin_file *f)
 	return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* ---- Save: called with all threads standing still --------------------------------------------- */
+/* ---- Save: called with all threads standing still ---------------------------------------- */
 
 /* An open file of this inode, NULL when there is none. */
-struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev, uint64_t ino) PLUGIN_CALL;
+struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev,
+					 uint64_t ino) PLUGIN_CALL;
 /* The process can't be checkpointed because of f; the message begins "fd N (LINK): ". */
-void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
-	PLUGIN_CALL PLUGIN_PRINTF(3);
+void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
+		   ...) PLUGIN_CALL PLUGIN_PRINTF(3);
 /* It can, but not all of f comes back. */
-void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
-	PLUGIN_CALL PLUGIN_PRINTF(3);
+void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
+		 ...) PLUGIN_CALL PLUGIN_PRINTF(3);
 /*
  * What f refers to reaches outside the job. One that the program got as standard stream becomes
  * ckpt_restart's own; any other is refused with the clause.
@@ -122,8 +127,8 @@ void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *cla
 /* Text of /proc/self/fdinfo/N, valid until the next call; NULL after a refusal. */
 const char *plugin_fdinfo(struct plugin_ctx *c, const struct plugin_file *f) PLUGIN_CALL;
 /*
- * Open f's inode anew, with a position of its own: a descriptor to be closed, or -errno. Closing it loses
- * fcntl(2) locks of the process.
+ * Open f's inode anew, with a position of its own: a descriptor to be closed, or -errno. Closing
+ * it loses fcntl(2) locks of the process.
  */
 int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags) PLUGIN_CALL;
 /* Is f the open file that item nr of epoll instance ep, added as number tfd, refers to? */
@@ -133,11 +138,11 @@ bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, 
 /* Path of an inotify watch by its number and inode; NULL: not known. */
 const char *plugin_watch_path(struct plugin_ctx *c, int wd, uint64_t ino) PLUGIN_CALL;
 /*
- * The process has this fcntl(2) lock through f. It takes it again itself, after the restart and when
- * none of our descriptors, closing which would lose it, are left.
+ * The process has this fcntl(2) lock through f. It takes it again itself, after the restart and
+ * when none of our descriptors, closing which would lose it, are left.
  */
-void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)
-	PLUGIN_CALL;
+void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f,
+		      const struct flock *lock) PLUGIN_CALL;
 /* At restart plugin_place() will be called for this number: the program may have it no longer. */
 void plugin_keep_free(struct plugin_ctx *c, int number) PLUGIN_CALL;
 
@@ -157,7 +162,7 @@ int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_
 void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p, size_t n,
 		const void *more, size_t m) PLUGIN_CALL;
 
-/* ---- Restart ------------------------------------------------------------------------------------ */
+/* ---- Restart ----------------------------------------------------------------------------- */
 
 /* The file with this id, NULL when there is none. */
 struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id) PLUGIN_CALL;
@@ -165,25 +170,26 @@ struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id) PLUGIN_
  * Say that f can't be restored: "fd N (LINK): MESSAGE: ERRNO"; err 0 leaves the last part away.
  * Returns a negative number, which the caller passes on.
  */
-int plugin_fail(struct plugin_ctx *c, const struct plugin_file *f, int err, const char *fmt, ...)
-	PLUGIN_CALL PLUGIN_PRINTF(4);
+int plugin_fail(struct plugin_ctx *c, const struct plugin_file *f, int err, const char *fmt,
+		...) PLUGIN_CALL PLUGIN_PRINTF(4);
 /* Say that something of f does not come back. */
-void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
-	PLUGIN_CALL PLUGIN_PRINTF(3);
+void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
+		    ...) PLUGIN_CALL PLUGIN_PRINTF(3);
 /*
- * A file is not what it was: fails like plugin_fail() unless the user said --files=force; then it is
- * said and 0 returned.
+ * A file is not what it was: fails like plugin_fail() unless the user said --files=force; then it
+ * is said and 0 returned.
  */
-int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
-	PLUGIN_CALL PLUGIN_PRINTF(3);
+int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
+		   ...) PLUGIN_CALL PLUGIN_PRINTF(3);
 /*
  * The index-th record of f: copies n bytes to *p, zeroing what it does not have, and returns the
  * bytes that follow (*m of them); NULL when there is no such record.
  */
-const void *plugin_get(struct plugin_ctx *c, const struct plugin_file *f, unsigned int index, void *p,
-		       size_t n, size_t *m) PLUGIN_CALL;
+const void *plugin_get(struct plugin_ctx *c, const struct plugin_file *f, unsigned int index,
+		       void *p, size_t n, size_t *m) PLUGIN_CALL;
 /* Our descriptor of an object with its content in place, or -errno after saying why not. */
-int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f, uint32_t object) PLUGIN_CALL;
+int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f,
+		     uint32_t object) PLUGIN_CALL;
 /* ckpt_restart's own standard stream n, -1 when it has none. */
 int plugin_std_fd(struct plugin_ctx *c, int n) PLUGIN_CALL;
 /* Open the inode behind our descriptor fd anew: a descriptor or -errno. */
@@ -196,11 +202,11 @@ int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number) 
 /* Flags of an open file that open(2) takes again. */
 static inline int plugin_open_flags(uint32_t flags)
 {
-	return flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_NOATIME | O_NOFOLLOW |
-			O_DIRECTORY | O_PATH);
+	return flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_NOATIME |
+			O_NOFOLLOW | O_DIRECTORY | O_PATH);
 }
 
-/* ---- Text: part of lib/core, which both programs have ------------------------------------------ */
+/* ---- Text: part of lib/core, which both programs have ------------------------------------ */
 
 /* Name of an errno or -errno. */
 const char *errno_name(int err);

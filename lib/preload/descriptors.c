@@ -1,13 +1,13 @@
 /*
  * The open descriptors of a frozen process.
  *
- * Reads the list of /proc/thread-self/fd (the main thread may be a zombie, whose own list is empty),
- * asks the kernel about each, and finds by kcmp(2) which of them are one open file description. Each
- * open file is then saved by the first plugin that claims it. What this offers plugins is the save
- * half of ckpt/plugin.h.
+ * Reads the list of /proc/thread-self/fd (the main thread may be a zombie, whose own list is
+ * empty), asks the kernel about each, and finds by kcmp(2) which of them are one open file
+ * description. Each open file is then saved by the first plugin that claims it. What this offers
+ * plugins is the save half of ckpt/plugin.h.
  *
- * All of it is in the pause. A descriptor costs about 7 us; fdinfo costs 4 more and is read only by those
- * plugins that need it.
+ * All of it is in the pause. A descriptor costs about 7 us; fdinfo costs 4 more and is read only
+ * by those plugins that need it.
  */
 #define _GNU_SOURCE
 #include <linux/kcmp.h>
@@ -70,7 +70,7 @@ struct plugin_ctx {
 	char list[LIST_BYTES];
 };
 
-/* ---- What the kernel says about one descriptor --------------------------------------------------- */
+/* ---- What the kernel says about one descriptor ------------------------------------------- */
 
 static int stat_fd(int fd, struct stat *st)
 {
@@ -90,8 +90,8 @@ static const char *number_name(int fd, char *buf, size_t n)
 static int read_link(struct plugin_ctx *c, int fd)
 {
 	char name[16];
-	ssize_t n = sys_call4(__NR_readlinkat, c->list_fd, number_name(fd, name, sizeof(name)), c->link,
-			      LINK_MAX_LEN);
+	ssize_t n = sys_call4(__NR_readlinkat, c->list_fd, number_name(fd, name, sizeof(name)),
+			      c->link, LINK_MAX_LEN);
 
 	if (n < 0)
 		return n;
@@ -146,9 +146,11 @@ static int describe(struct plugin_ctx *c, int fd, struct plugin_file *f)
 	return 0;
 }
 
-/* ---- Which descriptors are one open file ----------------------------------------------------------- */
+/* ---- Which descriptors are one open file ------------------------------------------------- */
 
-/* Order of two numbers, scrambled: inodes come in ascending order and would make the tree a list. */
+/*
+ * Order of two numbers, scrambled: inodes come in ascending order and would make the tree a list.
+ */
 static int scrambled_order(uint64_t a, uint64_t b)
 {
 	a *= 0x9e3779b97f4a7c15ull;
@@ -164,7 +166,8 @@ static int inode_order(const struct plugin_file *f, uint64_t dev, uint64_t ino)
 }
 
 /* -1, 0, 1 as a is before, the same as, behind b; -2 when the kernel can't tell. */
-static int file_order(struct plugin_ctx *c, const struct plugin_file *a, const struct plugin_file *b)
+static int file_order(struct plugin_ctx *c, const struct plugin_file *a,
+		      const struct plugin_file *b)
 {
 	int order = inode_order(a, b->dev, b->ino);
 
@@ -199,8 +202,8 @@ static void ring_join(struct plugin_file *f, struct plugin_file *twin)
 		twin->twin = f;
 }
 
-static struct plugin_file *file_new(struct plugin_ctx *c, const struct plugin_file *f, struct node **at,
-				    struct plugin_file *twin)
+static struct plugin_file *file_new(struct plugin_ctx *c, const struct plugin_file *f,
+				    struct node **at, struct plugin_file *twin)
 {
 	struct node *n = plugin_alloc(c, sizeof(*n));
 	const char *link = copy_string(c, f->link);
@@ -218,8 +221,8 @@ static struct plugin_file *file_new(struct plugin_ctx *c, const struct plugin_fi
 }
 
 /*
- * The open file of f: one already known, or a new one that becomes part of the tree. Files of one inode
- * are neighbours in its order, so the way down to a new one meets one of them.
+ * The open file of f: one already known, or a new one that becomes part of the tree. Files of one
+ * inode are neighbours in its order, so the way down to a new one meets one of them.
  */
 static struct plugin_file *file_intern(struct plugin_ctx *c, const struct plugin_file *f)
 {
@@ -233,8 +236,10 @@ static struct plugin_file *file_intern(struct plugin_ctx *c, const struct plugin
 		if (order == 0)
 			return known;
 		if (order == -2) {
-			plugin_refuse(c, f, "the kernel can't say if fd %d is the same open file (no kcmp)",
-				      known->fd);
+			plugin_refuse(
+				c, f,
+				"the kernel can't say if fd %d is the same open file (no kcmp)",
+				known->fd);
 			return NULL;
 		}
 		if (plugin_same_inode(f, known))
@@ -269,7 +274,7 @@ static void descriptor_save(struct plugin_ctx *c, int fd)
 		put_number(c, fd, known);
 }
 
-/* ---- The list ------------------------------------------------------------------------------------------ */
+/* ---- The list ---------------------------------------------------------------------------- */
 
 /* All of c->list[0..n): entries of one getdents64(2). */
 static void list_save(struct plugin_ctx *c, long n)
@@ -302,7 +307,7 @@ static int lists_save(struct plugin_ctx *c)
 	return n;
 }
 
-/* ---- Open files, by way of their plugins ------------------------------------------------------------------- */
+/* ---- Open files, by way of their plugins ------------------------------------------------- */
 
 static void put_file(struct plugin_ctx *c, const struct plugin_file *f)
 {
@@ -344,7 +349,10 @@ static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 	put_file(c, f);
 }
 
-/* A thread that has descriptors of its own (unshare(2) with CLONE_FILES): /proc/self does not show them. */
+/*
+ * A thread that has descriptors of its own (unshare(2) with CLONE_FILES): /proc/self does not show
+ * them.
+ */
 static void tables_check(struct plugin_ctx *c)
 {
 	const struct parked *p;
@@ -418,16 +426,18 @@ void descriptors_resume(int log_fd)
 	for (i = 0; i < kept.nlocks; i++) {
 		err = sys_fcntl(kept.locks[i].fd, F_SETLK, (long)&kept.locks[i].lock);
 		if (err)
-			tell(log_fd, kept.locks[i].fd, "the lock that it had can't be taken again", err);
+			tell(log_fd, kept.locks[i].fd, "the lock that it had can't be taken again",
+			     err);
 	}
 	for (i = 0; i < kept.nowners; i++) {
 		err = sys_fcntl(kept.owners[i].fd, F_SETOWN_EX, (long)&kept.owners[i].type);
 		if (err)
-			tell(log_fd, kept.owners[i].fd, "the thread that owned it can't again", err);
+			tell(log_fd, kept.owners[i].fd, "the thread that owned it can't again",
+			     err);
 	}
 }
 
-/* ---- What plugins may ask --------------------------------------------------------------------------------------- */
+/* ---- What plugins may ask ---------------------------------------------------------------- */
 
 struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
 {
@@ -520,8 +530,8 @@ void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *cla
 		if (is_std(c, f, n))
 			numbers |= 1u << n;
 	if (!numbers) {
-		plugin_refuse(c, f, "%s; if the program does not need it, start it with %d>&-", clause,
-			      f->number);
+		plugin_refuse(c, f, "%s; if the program does not need it, start it with %d>&-",
+			      clause, f->number);
 		return;
 	}
 	f->plugin = &plugin_std;
@@ -613,7 +623,7 @@ void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p
 	rec_put(&c->save->rec, REC_PLUGIN, REC_REQUIRED, &rec, sizeof(rec), joined, n + m);
 }
 
-/* ---- Content ----------------------------------------------------------------------------------------------------------- */
+/* ---- Content ----------------------------------------------------------------------------- */
 
 static int copy_range(struct save *s, int fd, uint32_t stream, uint64_t at, uint64_t end)
 {
@@ -666,8 +676,8 @@ int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_
 
 	if (fd < 0 && !plugin_reads(f))
 		return fd;
-	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777, seals < 0 ? 0 : seals,
-			 name, &is_new);
+	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777,
+			 seals < 0 ? 0 : seals, name, &is_new);
 	f->object = id;
 	if (is_new && fd >= 0)
 		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);

@@ -42,7 +42,7 @@ struct plugin_ctx {
 	char fd_path[32];
 };
 
-/* ---- Records ------------------------------------------------------------------------------------------ */
+/* ---- Records ----------------------------------------------------------------------------- */
 
 static uint32_t count_type(const struct descriptors_params *p, uint16_t type)
 {
@@ -127,7 +127,8 @@ static int by_file(const void *a, const void *b)
 /* By inode, then by id. */
 static int by_inode(const void *a, const void *b)
 {
-	const struct plugin_file *x = *(struct plugin_file *const *)a, *y = *(struct plugin_file *const *)b;
+	const struct plugin_file *x = *(struct plugin_file *const *)a,
+				 *y = *(struct plugin_file *const *)b;
 
 	if (x->dev != y->dev)
 		return x->dev < y->dev ? -1 : 1;
@@ -225,7 +226,7 @@ static int plugin_recs_parse(struct plugin_ctx *c)
 	return it.err;
 }
 
-/* ---- Telling ------------------------------------------------------------------------------------------- */
+/* ---- Telling ----------------------------------------------------------------------------- */
 
 static void say(struct plugin_ctx *c, const char *line)
 {
@@ -260,7 +261,7 @@ static int fail(struct plugin_ctx *c, int err, const char *what)
 	return err;
 }
 
-/* ---- Opening --------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------- */
 
 static int tables_alloc(struct plugin_ctx *c)
 {
@@ -325,7 +326,7 @@ static int number_source(const struct plugin_ctx *c, const struct plugin_file *f
 	return f->plugin->is_std && number < 3 && c->std[number] >= 0 ? c->std[number] : f->fd;
 }
 
-/* ---- Building ---------------------------------------------------------------------------------------------- */
+/* ---- Building ---------------------------------------------------------------------------- */
 
 /* Move fd to a number from base on; the new number or -errno. */
 static int lift(struct plugin_ctx *c, int fd)
@@ -371,7 +372,8 @@ static int file_restore(struct plugin_ctx *c, struct plugin_file *f)
 	if (fd < 0)
 		return fd;
 	f->fd = lift(c, fd);
-	return f->fd < 0 ? plugin_fail(c, f, f->fd, "no number above %d is free", c->params.base) : 0;
+	return f->fd < 0 ? plugin_fail(c, f, f->fd, "no number above %d is free", c->params.base)
+			 : 0;
 }
 
 static int files_restore(struct plugin_ctx *c)
@@ -436,7 +438,7 @@ int descriptors_restore(struct plugin_ctx *c)
 	return err;
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------------- */
 
 static int number_place(struct plugin_ctx *c, const struct number *n)
 {
@@ -449,7 +451,10 @@ static int number_place(struct plugin_ctx *c, const struct number *n)
 	return 0;
 }
 
-/* The kernel keeps the number that O_ASYNC is set through for si_fd: not before the number is there. */
+/*
+ * The kernel keeps the number that O_ASYNC is set through for si_fd: not before the number is
+ * there.
+ */
 static int async_restore(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	if (!(f->flags & O_ASYNC) || f->flags & O_PATH || f->plugin->is_std)
@@ -509,7 +514,7 @@ void descriptors_close(struct plugin_ctx *c)
 	free(c);
 }
 
-/* ---- Objects --------------------------------------------------------------------------------------------------- */
+/* ---- Objects ----------------------------------------------------------------------------- */
 
 int object_fd(struct plugin_ctx *c, uint32_t id)
 {
@@ -530,7 +535,7 @@ int objects_seal(struct plugin_ctx *c)
 	return err ? fail(c, err, "sealing a memfd") : 0;
 }
 
-/* ---- What plugins may ask ---------------------------------------------------------------------------------------- */
+/* ---- What plugins may ask ---------------------------------------------------------------- */
 
 struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
 {
@@ -608,8 +613,8 @@ static uint32_t first_rec(const struct plugin_ctx *c, uint32_t file)
 	return low;
 }
 
-const void *plugin_get(struct plugin_ctx *c, const struct plugin_file *f, unsigned int index, void *p,
-		       size_t n, size_t *m)
+const void *plugin_get(struct plugin_ctx *c, const struct plugin_file *f, unsigned int index,
+		       void *p, size_t n, size_t *m)
 {
 	uint64_t at = (uint64_t)first_rec(c, f->id) + index;
 	struct rec_plugin head;
@@ -649,7 +654,8 @@ int plugin_open_again(int fd, uint32_t flags)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, plugin_open_flags(flags & ~(uint32_t)(O_NOFOLLOW | O_DIRECTORY)) | O_CLOEXEC);
+	fd = open(path,
+		  plugin_open_flags(flags & ~(uint32_t)(O_NOFOLLOW | O_DIRECTORY)) | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

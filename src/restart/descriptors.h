@@ -1,7 +1,7 @@
 /*
  * descriptors.c: the open descriptors of a process, rebuilt from its records before it runs again.
- * Called in the process that will become the program: it has the program's pid, is single-threaded,
- * and its /proc shows the capsule.
+ * Called in the process that will become the program: it has the program's pid, is
+ * single-threaded, and its /proc shows the capsule.
  *
  *	d = descriptors_open(&params)	parses; changes nothing
  *	descriptors_restore(d)		makes everything, in helper numbers
@@ -10,12 +10,13 @@
  *	objects_seal(d)			once areas are mapped
  *	descriptors_close(d)
  *
- * fcntl(2) locks are lost when a process closes any descriptor of the file; so libckpt takes them again,
- * in the restored process (descriptors_resume()). Here it is only made sure that they can be had.
+ * fcntl(2) locks are lost when a process closes any descriptor of the file; so libckpt takes them
+ * again, in the restored process (descriptors_resume()). Here it is only made sure that they can
+ * be had.
  *
  * Everything of ours is at numbers from params.base on; those below are the program's alone. A
- * function that fails has told why, in one line on log_fd, and the restart must end: nothing can be
- * called again.
+ * function that fails has told why, in one line on log_fd, and the restart must end: nothing can
+ * be called again.
  */
 #ifndef CKPT_DESCRIPTORS_H
 #define CKPT_DESCRIPTORS_H
@@ -25,8 +26,8 @@
 
 struct descriptors_params {
 	struct image *image;
-	const void *records; /* SECTION_PROCESS */
-	size_t nrecords;     /* bytes */
+	const void *records;		    /* SECTION_PROCESS */
+	size_t nrecords;		    /* bytes */
 	const struct image_extent *extents; /* of the process */
 	size_t nextents;
 	int base;   /* at least descriptors_base() */
@@ -46,7 +47,9 @@ struct plugin_ctx *descriptors_open(const struct descriptors_params *p);
  * standard streams for a program that got its own from outside.
  */
 int descriptors_restore(struct plugin_ctx *d);
-/* Our descriptor, read and write where it can be, of an object with its content in place; -errno. */
+/*
+ * Our descriptor, read and write where it can be, of an object with its content in place; -errno.
+ */
 int object_fd(struct plugin_ctx *d, uint32_t id);
 /* Close all numbers below base that the program does not have, and fill the others. */
 int descriptors_place(struct plugin_ctx *d);

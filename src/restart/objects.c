@@ -21,7 +21,7 @@ struct loader {
 	void *dctx, *stored, *raw;
 };
 
-/* ---- Content --------------------------------------------------------------------------------------- */
+/* ---- Content ----------------------------------------------------------------------------- */
 
 static int loader_init(struct loader *l)
 {
@@ -55,7 +55,8 @@ static int write_sparse(int fd, const char *p, size_t n, off_t off)
 	return err;
 }
 
-static int extent_load(struct loader *l, const struct image *img, const struct image_extent *e, int fd)
+static int extent_load(struct loader *l, const struct image *img, const struct image_extent *e,
+		       int fd)
 {
 	const struct image_chunk *c = &img->chunks[e->chunk];
 	int err = image_verify_chunk(img->fd, c, l->stored);
@@ -81,7 +82,7 @@ static int stream_load(const struct descriptors_params *p, uint32_t stream, int 
 	return err;
 }
 
-/* ---- Files to put it in ---------------------------------------------------------------------------- */
+/* ---- Files to put it in ------------------------------------------------------------------ */
 
 static int memfd_make(const struct object *o)
 {
@@ -117,8 +118,8 @@ static int unlinked_make(const char *dir)
 }
 
 /*
- * A file without a name, in the same directory so that it can be linked there as before, and so that
- * its bytes count where they did; in memory where there is no such directory.
+ * A file without a name, in the same directory so that it can be linked there as before, and so
+ * that its bytes count where they did; in memory where there is no such directory.
  */
 static int deleted_make(const struct object *o)
 {
@@ -188,7 +189,7 @@ static int object_make(struct objects *os, struct object *o, const char **what)
 	return content_put(os->params, o, o->fd);
 }
 
-/* ---- All of them ------------------------------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------------------------- */
 
 static uint32_t objects_count(const struct descriptors_params *p)
 {

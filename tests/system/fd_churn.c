@@ -1,7 +1,6 @@
 /*
- * Threads open, copy and close descriptors all the time: a checkpoint finds any moment of it, and takes
- * no number away.
- * test: checkpoints 8
+ * Threads open, copy and close descriptors all the time: a checkpoint finds any moment of it, and
+ * takes no number away. test: checkpoints 8
  */
 #include "harness.h"
 #include <pthread.h>
@@ -15,7 +14,8 @@ static bool stop; /* relaxed: only its own value matters */
 
 static void step(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT, 0600), p[2], s[2], ep = epoll_create1(0), e = eventfd(0, 0), d;
+	int fd = open(path, O_RDWR | O_CREAT, 0600), p[2], s[2], ep = epoll_create1(0),
+	    e = eventfd(0, 0), d;
 	struct epoll_event ev = {.events = EPOLLIN};
 	char byte = 0;
 

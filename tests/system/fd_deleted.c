@@ -1,4 +1,6 @@
-/* Files without a name: content, holes, two openings of one file; O_TMPFILE can still get a name. */
+/*
+ * Files without a name: content, holes, two openings of one file; O_TMPFILE can still get a name.
+ */
 #include "harness.h"
 #include <sys/stat.h>
 
@@ -31,10 +33,11 @@ int main(void)
 	check(pread(fd, buf, 4, 0) == 4 && !memcmp(buf, "head", 4), "its beginning is %.4s", buf);
 	check(read(ro, buf, 8) == 4 && !memcmp(buf, "tail", 4), "its end is %.4s", buf);
 	check(lseek(fd, 0, SEEK_CUR) == 4, "offset");
-	check(pwrite(fd, "TAIL", 4, HOLE) == 4 && pread(ro, buf, 4, HOLE) == 4 && !memcmp(buf, "TAIL", 4),
+	check(pwrite(fd, "TAIL", 4, HOLE) == 4 && pread(ro, buf, 4, HOLE) == 4 &&
+		      !memcmp(buf, "TAIL", 4),
 	      "two openings of one file are apart");
-	check(fstat(fd, &st) == 0 && st.st_nlink == 0 && (st.st_mode & 07777) == 0004, "links %d, mode %o",
-	      (int)st.st_nlink, st.st_mode);
+	check(fstat(fd, &st) == 0 && st.st_nlink == 0 && (st.st_mode & 07777) == 0004,
+	      "links %d, mode %o", (int)st.st_nlink, st.st_mode);
 	check(st.st_size == HOLE + 4, "size %lld", (long long)st.st_size);
 	check(st.st_blocks * 512 < HOLE / 2, "its hole has %lld blocks", (long long)st.st_blocks);
 	check(access("deleted", F_OK) < 0, "it has its name again");
@@ -43,9 +46,10 @@ int main(void)
 	if (tmp >= 0) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", tmp);
 		unlink("named");
-		check(linkat(AT_FDCWD, link, AT_FDCWD, "named", AT_SYMLINK_FOLLOW) == 0, "linkat: %s",
-		      strerror(errno));
-		check(pread(tmp, buf, 8, 0) == 8 && !memcmp(buf, "temporar", 8), "O_TMPFILE's content");
+		check(linkat(AT_FDCWD, link, AT_FDCWD, "named", AT_SYMLINK_FOLLOW) == 0,
+		      "linkat: %s", strerror(errno));
+		check(pread(tmp, buf, 8, 0) == 8 && !memcmp(buf, "temporar", 8),
+		      "O_TMPFILE's content");
 	}
 	return verdict();
 }

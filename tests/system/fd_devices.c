@@ -36,7 +36,8 @@ int main(void)
 	check(write(full, buf, 1) < 0 && errno == ENOSPC, "/dev/full");
 	check(fcntl(full, F_GETFD) == FD_CLOEXEC, "close-on-exec lost");
 	check(read(random, buf, 16) == 16, "/dev/urandom");
-	check(pread(stat, buf, sizeof(buf), 0) > 0 && sscanf(buf, "%d", &pid) == 1 && pid == getpid(),
+	check(pread(stat, buf, sizeof(buf), 0) > 0 && sscanf(buf, "%d", &pid) == 1 &&
+		      pid == getpid(),
 	      "/proc/self/stat says %d", pid);
 	check(read(version, buf, sizeof(buf)) == n - 6 && !memcmp(buf, before + 6, n - 6),
 	      "position in /proc/version");

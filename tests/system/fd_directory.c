@@ -41,7 +41,8 @@ int main(void)
 	check(fcntl(path, F_GETFL) & O_PATH, "O_PATH lost");
 	check(fcntl(path, F_GETFD) == FD_CLOEXEC, "close-on-exec lost");
 	check(fstatat(path, "file 8", &a, 0) == 0, "by way of O_PATH: %s", strerror(errno));
-	check(fstat(path, &a) == 0 && stat("many", &b) == 0 && a.st_ino == b.st_ino, "another directory");
+	check(fstat(path, &a) == 0 && stat("many", &b) == 0 && a.st_ino == b.st_ino,
+	      "another directory");
 	check(readlinkat(sym, "", link, sizeof(link)) == 7 && !memcmp(link, "nowhere", 7),
 	      "the symbolic link: %s", link);
 	return verdict();

@@ -1,6 +1,7 @@
 /*
- * epoll: items with their data, modes, an item that has fired, a nested instance, an item whose number
- * was closed while another descriptor keeps the file open, and one whose number is another file now.
+ * epoll: items with their data, modes, an item that has fired, a nested instance, an item whose
+ * number was closed while another descriptor keeps the file open, and one whose number is another
+ * file now.
  */
 #include "harness.h"
 #include <sys/epoll.h>
@@ -28,7 +29,8 @@ static uint32_t ready_events(int ep, uint64_t data)
 
 int main(void)
 {
-	int ep = epoll_create1(EPOLL_CLOEXEC), inner = epoll_create1(0), fired_ep = epoll_create1(0);
+	int ep = epoll_create1(EPOLL_CLOEXEC), inner = epoll_create1(0),
+	    fired_ep = epoll_create1(0);
 	int a = eventfd(1, 0), b = eventfd(0, 0), fired = eventfd(1, 0), in_nested = eventfd(0, 0);
 	int closed = eventfd(0, 0), kept = dup2(closed, 200), moved, reused, p[2];
 	struct epoll_event e;
@@ -60,13 +62,16 @@ int main(void)
 	check(!ready_events(ep, 2), "edge triggered: the event comes twice");
 	check(!ready_events(ep, 4), "the nested instance is ready");
 	check(write(in_nested, &one, 8) == 8 && ready_events(ep, 4) == EPOLLIN, "nested: no event");
-	check(write(kept, &one, 8) == 8 && ready_events(ep, 5) == EPOLLIN, "closed number: no event");
-	check(write(moved, &one, 8) == 8 && ready_events(ep, 6) == EPOLLIN, "reused number: no event");
+	check(write(kept, &one, 8) == 8 && ready_events(ep, 5) == EPOLLIN,
+	      "closed number: no event");
+	check(write(moved, &one, 8) == 8 && ready_events(ep, 6) == EPOLLIN,
+	      "reused number: no event");
 	check(!ready_events(ep, 7) && write(p[1], "x", 1) == 1 && ready_events(ep, 7) == EPOLLIN,
 	      "the pipe under the reused number");
 	check(!ready_events(fired_ep, 8), "an item that has fired fires again");
 	e = (struct epoll_event){.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 9};
-	check(epoll_ctl(fired_ep, EPOLL_CTL_MOD, fired, &e) == 0 && ready_events(fired_ep, 9) == EPOLLIN,
+	check(epoll_ctl(fired_ep, EPOLL_CTL_MOD, fired, &e) == 0 &&
+		      ready_events(fired_ep, 9) == EPOLLIN,
 	      "it can't be armed again");
 	check(epoll_ctl(ep, EPOLL_CTL_DEL, b, NULL) == 0, "deleting an item: %s", strerror(errno));
 	check(epoll_ctl(ep, EPOLL_CTL_DEL, a, NULL) == 0, "deleting an item: %s", strerror(errno));

@@ -4,7 +4,8 @@
 
 int main(void)
 {
-	int counter = eventfd(1234567, EFD_NONBLOCK), semaphore = eventfd(3, EFD_SEMAPHORE | EFD_CLOEXEC);
+	int counter = eventfd(1234567, EFD_NONBLOCK),
+	    semaphore = eventfd(3, EFD_SEMAPHORE | EFD_CLOEXEC);
 	int empty = eventfd(0, EFD_NONBLOCK), full = eventfd(0, EFD_NONBLOCK);
 	uint64_t max = UINT64_MAX - 1, n = 0;
 
@@ -15,8 +16,10 @@ int main(void)
 
 	check(read(counter, &n, 8) == 8 && n == 1234567, "count %llu", (unsigned long long)n);
 	check(read(counter, &n, 8) < 0 && errno == EAGAIN, "O_NONBLOCK lost");
-	check(read(semaphore, &n, 8) == 8 && n == 1, "the semaphore gives %llu", (unsigned long long)n);
-	check(read(semaphore, &n, 8) == 8 && n == 1, "the semaphore gives %llu", (unsigned long long)n);
+	check(read(semaphore, &n, 8) == 8 && n == 1, "the semaphore gives %llu",
+	      (unsigned long long)n);
+	check(read(semaphore, &n, 8) == 8 && n == 1, "the semaphore gives %llu",
+	      (unsigned long long)n);
 	check(fcntl(semaphore, F_GETFD) == FD_CLOEXEC && !(fcntl(semaphore, F_GETFL) & O_NONBLOCK),
 	      "flags of the semaphore");
 	check(read(empty, &n, 8) < 0 && errno == EAGAIN, "the empty one is not");

@@ -29,14 +29,16 @@ int main(void)
 
 	ready();
 
-	check(read(both, buf, sizeof(buf)) == 4 && !memcmp(buf, "both", 4), "opened for both: %s", buf);
+	check(read(both, buf, sizeof(buf)) == 4 && !memcmp(buf, "both", 4), "opened for both: %s",
+	      buf);
 	check(read(r, buf, sizeof(buf)) == 4 && !memcmp(buf, "ends", 4), "two ends: %s", buf);
 	check(read(r, buf, sizeof(buf)) < 0 && errno == EAGAIN, "more bytes than there were");
 	check(write(w, "new", 3) == 3 && read(r, buf, sizeof(buf)) == 3, "the ends are apart");
 	check(fcntl(r, F_GETFL) & O_NONBLOCK, "O_NONBLOCK lost");
 	check(events(waiting) == 0, "no writer has come, and poll says %#x", events(waiting));
 	late = open("waiting", O_WRONLY | O_NONBLOCK);
-	check(late >= 0 && write(late, "w", 1) == 1, "a writer that comes later: %s", strerror(errno));
+	check(late >= 0 && write(late, "w", 1) == 1, "a writer that comes later: %s",
+	      strerror(errno));
 	check(read(waiting, buf, sizeof(buf)) == 1 && buf[0] == 'w', "what it wrote");
 	close(late);
 	check(events(waiting) == POLLHUP, "after it has gone, poll says %#x", events(waiting));

@@ -61,8 +61,8 @@ int main(void)
 	check(next(fd, name).mask == 0, "an event that nobody made");
 	close(open("watched/new", O_CREAT | O_WRONLY, 0600));
 	e = next(fd, name);
-	check(e.wd == dir && e.mask == IN_CREATE && !strcmp(name, "new"), "watch %d, mask %#x, %s", e.wd,
-	      e.mask, name);
+	check(e.wd == dir && e.mask == IN_CREATE && !strcmp(name, "new"), "watch %d, mask %#x, %s",
+	      e.wd, e.mask, name);
 	truncate("a file", 1);
 	e = next(fd, name);
 	check(e.wd == file && e.mask == IN_MODIFY, "file: watch %d, mask %#x", e.wd, e.mask);
@@ -74,7 +74,8 @@ int main(void)
 	check((e.mask == IN_Q_OVERFLOW && e.wd == -1) || (e.mask == IN_CREATE && e.wd == seen),
 	      "after lost events: watch %d, mask %#x", e.wd, e.mask);
 	e = next(late, name);
-	check(e.mask == IN_CREATE && !strcmp(name, "new") && e.wd == seen, "then: mask %#x, %s", e.mask, name);
+	check(e.mask == IN_CREATE && !strcmp(name, "new") && e.wd == seen, "then: mask %#x, %s",
+	      e.mask, name);
 	check(fcntl(late, F_GETFD) == FD_CLOEXEC && fcntl(fd, F_GETFL) & O_NONBLOCK, "flags");
 	return verdict();
 }

@@ -46,7 +46,8 @@ static bool flocked(const char *path, int op)
 
 int main(void)
 {
-	int whole = make("whole"), shared = make("shared"), range = make("range"), ofd = make("ofd");
+	int whole = make("whole"), shared = make("shared"), range = make("range"),
+	    ofd = make("ofd");
 
 	if (flock(whole, LOCK_EX) || flock(shared, LOCK_SH))
 		die("flock");
@@ -59,7 +60,8 @@ int main(void)
 	check(flocked("whole", LOCK_SH), "flock lost");
 	check(flocked("shared", LOCK_EX) && !flocked("shared", LOCK_SH), "shared flock");
 	check(locked("range", F_RDLCK, 14, 1), "fcntl lock lost");
-	check(!locked("range", F_WRLCK, 15, 1) && !locked("range", F_WRLCK, 9, 1), "its range grew");
+	check(!locked("range", F_WRLCK, 15, 1) && !locked("range", F_WRLCK, 9, 1),
+	      "its range grew");
 	check(locked("range", F_WRLCK, 1000000, 1) && !locked("range", F_RDLCK, 1000000, 1),
 	      "read lock to the end of the file");
 	check(locked("ofd", F_RDLCK, 3, 1) && !locked("ofd", F_WRLCK, 4, 1), "OFD lock");

@@ -29,12 +29,13 @@ int main(void)
 	check(pread(fd, buf, 8, END - 3) == 3 && !memcmp(buf, "end", 3), "its end");
 	check(lseek(fd, 0, SEEK_CUR) == 5 && lseek(again, 0, SEEK_CUR) == 0, "offsets");
 	check(write(fd, "!", 1) == 1 && pread(again, buf, 6, 0) == 6 && buf[5] == '!', "apart");
-	check(readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, "/memfd:a name (deleted)"),
+	check(readlink(path, link, sizeof(link) - 1) > 0 &&
+		      !strcmp(link, "/memfd:a name (deleted)"),
 	      "its name is %s", link);
 	check(fcntl(fd, F_GETFD) == FD_CLOEXEC && fcntl(fd, F_GET_SEALS) == 0, "flags");
 	check(write(sealed, "x", 1) < 0 && errno == EPERM, "a sealed one is written");
-	check(fcntl(sealed, F_GET_SEALS) == (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK), "seals %#x",
-	      fcntl(sealed, F_GET_SEALS));
+	check(fcntl(sealed, F_GET_SEALS) == (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK),
+	      "seals %#x", fcntl(sealed, F_GET_SEALS));
 	check(fcntl(none, F_GET_SEALS) == F_SEAL_SEAL, "seals %#x", fcntl(none, F_GET_SEALS));
 	return verdict();
 }

@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 
 #ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
+#define SYS_pidfd_open	      434
 #define SYS_pidfd_send_signal 424
 #endif
 

@@ -1,6 +1,6 @@
 /*
- * Pipes: bytes, size, flags, packets, ends whose other end is closed, an end opened twice, and nothing
- * is taken out of one whose checkpoint is followed by more of the run.
+ * Pipes: bytes, size, flags, packets, ends whose other end is closed, an end opened twice, and
+ * nothing is taken out of one whose checkpoint is followed by more of the run.
  */
 #include "harness.h"
 #include <poll.h>
@@ -17,8 +17,8 @@ static void check_read(int fd, const char *want)
 	char buf[64] = "";
 	ssize_t n = read(fd, buf, sizeof(buf) - 1);
 
-	check(n == (ssize_t)strlen(want) && !strcmp(buf, want), "fd %d gives %zd: \"%s\", not \"%s\"", fd, n,
-	      buf, want);
+	check(n == (ssize_t)strlen(want) && !strcmp(buf, want),
+	      "fd %d gives %zd: \"%s\", not \"%s\"", fd, n, buf, want);
 }
 
 static int events(int fd)
@@ -87,7 +87,8 @@ int main(void)
 	check(events(no_writer[0]) == (POLLIN | POLLHUP), "events %#x", events(no_writer[0]));
 	check_read(no_writer[0], "last");
 	check_read(no_writer[0], "");
-	check(write(no_reader[1], "x", 1) < 0 && errno == EPIPE, "a pipe without a reader takes bytes");
+	check(write(no_reader[1], "x", 1) < 0 && errno == EPIPE,
+	      "a pipe without a reader takes bytes");
 	check(!(events(full[1]) & POLLOUT), "the full pipe has room");
 	for (got = 0; (r = read(full[0], big, sizeof(big))) > 0;)
 		got += r;

@@ -1,4 +1,6 @@
-/* Regular files: offsets, flags, descriptors that share one, and what was written since is undone. */
+/*
+ * Regular files: offsets, flags, descriptors that share one, and what was written since is undone.
+ */
 #include "harness.h"
 #include <sys/stat.h>
 
@@ -16,7 +18,8 @@ static void check_text(const char *path, const char *want)
 	size_t n;
 	char *text = read_whole(path, &n);
 
-	check(text && !strcmp(text, want), "%s holds \"%s\", not \"%s\"", path, text ? text : "?", want);
+	check(text && !strcmp(text, want), "%s holds \"%s\", not \"%s\"", path, text ? text : "?",
+	      want);
 	free(text);
 }
 

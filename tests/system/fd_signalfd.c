@@ -19,12 +19,13 @@ int main(void)
 
 	ready();
 
-	check(read(fd, &info, sizeof(info)) == sizeof(info) && (int)info.ssi_signo == SIGRTMIN + 3 &&
-		      info.ssi_int == 77,
+	check(read(fd, &info, sizeof(info)) == sizeof(info) &&
+		      (int)info.ssi_signo == SIGRTMIN + 3 && info.ssi_int == 77,
 	      "signal %u with %d", info.ssi_signo, info.ssi_int);
 	check(read(fd, &info, sizeof(info)) < 0 && errno == EAGAIN, "O_NONBLOCK lost");
 	kill(getpid(), SIGUSR1);
-	check(read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGUSR1, "a new signal");
+	check(read(fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGUSR1,
+	      "a new signal");
 	check(fcntl(fd, F_GETFD) == FD_CLOEXEC, "close-on-exec lost");
 	return verdict();
 }

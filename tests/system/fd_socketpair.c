@@ -23,8 +23,8 @@ static void check_get(int fd, const char *want)
 	char buf[64] = "";
 	ssize_t n = recv(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
 
-	check(n == (ssize_t)strlen(want) && !strcmp(buf, want), "fd %d gives %zd: \"%s\", not \"%s\"", fd, n,
-	      buf, want);
+	check(n == (ssize_t)strlen(want) && !strcmp(buf, want),
+	      "fd %d gives %zd: \"%s\", not \"%s\"", fd, n, buf, want);
 }
 
 static void check_option(int fd, int option, int want)
@@ -89,7 +89,8 @@ int main(void)
 	check(fcntl(stream[0], F_GETFD) == FD_CLOEXEC, "close-on-exec lost");
 	check_get(dgram[1], "first");
 	check_get(dgram[1], "second");
-	check(recv(dgram[0], back, sizeof(back), 0) == sizeof(back) && !memcmp(back, big, sizeof(big)),
+	check(recv(dgram[0], back, sizeof(back), 0) == sizeof(back) &&
+		      !memcmp(back, big, sizeof(big)),
 	      "the large datagram");
 	check(recv(dgram[0], back, 1, 0) < 0 && errno == EAGAIN, "O_NONBLOCK lost");
 	check_get(packet[1], "a packet");

@@ -30,7 +30,8 @@ int main(void)
 	int absolute = make(CLOCK_MONOTONIC, TFD_TIMER_ABSTIME, start + 2 * hour, 0);
 	int wall = make(CLOCK_REALTIME, TFD_TIMER_ABSTIME, now_ns(CLOCK_REALTIME) + hour, 0);
 	int periodic = make(CLOCK_MONOTONIC, 0, 10 * MS, 10 * MS);
-	int expired = make(CLOCK_BOOTTIME, 0, 1 * MS, 0), unset = timerfd_create(CLOCK_MONOTONIC, 0);
+	int expired = make(CLOCK_BOOTTIME, 0, 1 * MS, 0),
+	    unset = timerfd_create(CLOCK_MONOTONIC, 0);
 	struct itimerspec its;
 	uint64_t n = 0;
 
@@ -41,18 +42,21 @@ int main(void)
 	now = now_ns(CLOCK_MONOTONIC);
 	check(llabs(left_ns(once) - (start + hour - now)) < 50 * MS, "once: %lld ms off",
 	      (long long)(left_ns(once) - (start + hour - now)) / MS);
-	check(llabs(left_ns(absolute) - (start + 2 * hour - now)) < 50 * MS, "absolute: %lld ms off",
+	check(llabs(left_ns(absolute) - (start + 2 * hour - now)) < 50 * MS,
+	      "absolute: %lld ms off",
 	      (long long)(left_ns(absolute) - (start + 2 * hour - now)) / MS);
 	check(left_ns(wall) > 0 && left_ns(wall) <= hour, "wall clock: %lld ms left",
 	      (long long)left_ns(wall) / MS);
 	now = (now_ns(CLOCK_MONOTONIC) - start) / (10 * MS);
 	check(read(periodic, &n, 8) == 8 && llabs((int64_t)n - now) <= 5, "%llu ticks, not %lld",
 	      (unsigned long long)n, (long long)now);
-	check(timerfd_gettime(periodic, &its) == 0 && its.it_interval.tv_nsec == 10 * MS, "interval lost");
+	check(timerfd_gettime(periodic, &its) == 0 && its.it_interval.tv_nsec == 10 * MS,
+	      "interval lost");
 	sleep_ms(25);
 	check(read(periodic, &n, 8) == 8 && n >= 2, "it ticks no more");
 	check(read(expired, &n, 8) == 8 && n == 1, "the tick not read yet");
 	check(read(expired, &n, 8) < 0 && errno == EAGAIN, "it ticks again");
-	check(left_ns(unset) == 0 && !(fcntl(unset, F_GETFL) & O_NONBLOCK), "the one that was never set");
+	check(left_ns(unset) == 0 && !(fcntl(unset, F_GETFL) & O_NONBLOCK),
+	      "the one that was never set");
 	return verdict();
 }

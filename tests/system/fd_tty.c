@@ -24,8 +24,8 @@ int main(void)
 	check(isatty(0) && isatty(1) && isatty(2), "the standard streams are no terminal");
 	check(isatty(tty) && fcntl(tty, F_GETFD) == FD_CLOEXEC, "/dev/tty");
 	check(isatty(copy), "a copy of standard output is no terminal");
-	check(tcgetattr(tty, &got) == 0 && got.c_lflag == set.c_lflag && got.c_iflag == set.c_iflag &&
-		      got.c_cc[VQUIT] == 3,
+	check(tcgetattr(tty, &got) == 0 && got.c_lflag == set.c_lflag &&
+		      got.c_iflag == set.c_iflag && got.c_cc[VQUIT] == 3,
 	      "settings: c_lflag %#x, was %#x", got.c_lflag, set.c_lflag);
 	check(read(0, line, sizeof(line)) == 6 && !strcmp(line, "typed\n"), "input: %s", line);
 	return verdict();

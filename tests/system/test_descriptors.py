@@ -1,4 +1,4 @@
-"""Descriptors that reach outside: standard streams, files that change after the checkpoint, refusals.
+"""Descriptors that reach outside: standard streams, files that change, what is refused.
 
 What stays inside one process is tested by the programs fd_*.c.
 """
@@ -42,11 +42,11 @@ CHANGES = {
     # name: how the program opens it, what becomes of it, what the message says
     "gone": ("open('f')", lambda p: os.unlink(p), "is gone"),
     "gone-log": ("open('f', 'a')", lambda p: os.unlink(p), "is gone"),
-    "changed": ("open('f')", lambda p: open(p, "a").write("more"), "has changed since the checkpoint"),
+    "changed": ("open('f')", lambda p: open(p, "a").write("x"), "has changed since the checkpoint"),
     "touched": ("open('f')", lambda p: os.utime(p, (1, 1)), "has changed since the checkpoint"),
     "shorter": ("open('f', 'a')", lambda p: os.truncate(p, 2), "has 2 bytes, it had 12"),
     "replaced": ("open('f')", lambda p: replace(p, "something else"), "is another file now"),
-    "replaced-log": ("open('f', 'a')", lambda p: replace(p, "something else"), "is another file now"),
+    "replaced-log": ("open('f', 'a')", lambda p: replace(p, "something"), "is another file now"),
     "directory": ("open('f')", lambda p: (os.unlink(p), os.mkdir(p)), "f"),
 }
 

@@ -22,8 +22,9 @@ static struct watch *watch_reuse(size_t len)
 
 	for (struct watch *w = watch_first(); w; w = w->next) {
 		expected = WATCH_FREE;
-		if (w->cap > len && __atomic_compare_exchange_n(&w->wd, &expected, WATCH_TAKEN, false,
-								__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (w->cap > len &&
+		    __atomic_compare_exchange_n(&w->wd, &expected, WATCH_TAKEN, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return w;
 	}
 	return NULL;
