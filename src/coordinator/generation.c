@@ -34,7 +34,7 @@ int generation_check_dir(const char *dir, struct text *why)
 }
 
 /* The generation in a name "STEM.GGGGG.ckpt[.part]", 0 when it is none. */
-static uint64_t parse_generation(const char *name, const char *stem, bool *part)
+static uint64_t parse_generation(const char *name, const char *stem)
 {
 	const char *digits;
 	uint64_t n;
@@ -45,8 +45,7 @@ static uint64_t parse_generation(const char *name, const char *stem, bool *part)
 	n = parse_dec(&name);
 	if (name - digits < DIGITS_MIN || name - digits > DIGITS_MAX)
 		return 0;
-	*part = str_eq(name, ".ckpt.part");
-	return *part || str_eq(name, ".ckpt") ? n : 0;
+	return str_eq(name, ".ckpt.part") || str_eq(name, ".ckpt") ? n : 0;
 }
 
 uint64_t generation_next(const char *dir, const char *stem)
@@ -54,10 +53,9 @@ uint64_t generation_next(const char *dir, const char *stem)
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	uint64_t highest = 0;
-	bool part;
 
 	while (d && (e = readdir(d))) {
-		uint64_t n = parse_generation(e->d_name, stem, &part);
+		uint64_t n = parse_generation(e->d_name, stem);
 
 		if (n > highest)
 			highest = n;
@@ -65,20 +63,4 @@ uint64_t generation_next(const char *dir, const char *stem)
 	if (d)
 		closedir(d);
 	return highest + 1;
-}
-
-void generation_sweep(const char *dir, const char *stem, uint64_t generation)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	bool part;
-
-	while (d && (e = readdir(d))) {
-		uint64_t n = parse_generation(e->d_name, stem, &part);
-
-		if (n && n < generation && part)
-			unlinkat(dirfd(d), e->d_name, 0);
-	}
-	if (d)
-		closedir(d);
 }

@@ -12,7 +12,5 @@
 int generation_check_dir(const char *dir, struct text *why);
 /* 1 + the highest generation that stem (NAME-JOB) has in dir, unfinished ones counted. */
 uint64_t generation_next(const char *dir, const char *stem);
-/* Remove what is left of unfinished images of stem older than generation. */
-void generation_sweep(const char *dir, const char *stem, uint64_t generation);
 
 #endif

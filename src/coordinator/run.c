@@ -111,14 +111,6 @@ static void job_stem(const struct job *job, char *stem, size_t n)
 	snprintf(stem, n, "%s-%s", job->config.name, job->id);
 }
 
-static void sweep_parts(struct run *run)
-{
-	char stem[JOB_NAME_MAX + JOB_ID_MAX];
-
-	job_stem(run->job, stem, sizeof(stem));
-	generation_sweep(run->job->config.dir, stem, run->generation);
-}
-
 static void run_free(struct run *run)
 {
 	for (uint32_t i = 0; i < run->cp.nmembers; i++) {
@@ -143,8 +135,6 @@ static void run_over(struct timer *t)
 
 	log_line("request %d: job %s: %d %s", run->cp.request, job->id, result.err, result.text);
 	remember(run);
-	if (!result.err && run->cp.op == OP_CHECKPOINT)
-		sweep_parts(run);
 	run_free(run);
 	job->run = NULL;
 	requests_answer(job, &result);
