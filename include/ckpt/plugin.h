@@ -86,10 +86,6 @@ extern const struct plugin plugin_std __attribute__((visibility("hidden")));
 
 /* ---- Both halves ------------------------------------------------------------------------- */
 
-/* The file after f, the first one for NULL; NULL at the end. */
-struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f) PLUGIN_CALL;
-/* The file with this descriptor number, NULL when there is none. */
-struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number) PLUGIN_CALL;
 /* Zeroed memory that lasts until the checkpoint or restart is over; NULL: none left. */
 void *plugin_alloc(struct plugin_ctx *c, size_t n) PLUGIN_CALL;
 
@@ -110,6 +106,10 @@ static inline bool plugin_writes(const struct plugin_file *f)
 
 /* ---- Save: called with all threads standing still ---------------------------------------- */
 
+/* The file after f, the first one for NULL; NULL at the end. */
+struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f) PLUGIN_CALL;
+/* The file with this descriptor number, NULL when there is none. */
+struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number) PLUGIN_CALL;
 /* An open file of this inode, NULL when there is none. */
 struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev,
 					 uint64_t ino) PLUGIN_CALL;

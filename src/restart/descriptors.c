@@ -174,8 +174,6 @@ static int files_parse(struct plugin_ctx *c)
 		c->nfiles++;
 	}
 	qsort(c->files, c->nfiles, sizeof(*c->files), by_id);
-	for (i = 0; i + 1 < c->nfiles; i++)
-		c->files[i].next = &c->files[i + 1];
 	return it.err ? it.err : rings_make(c);
 }
 
@@ -537,24 +535,11 @@ int objects_seal(struct plugin_ctx *c)
 
 /* ---- What plugins may ask ---------------------------------------------------------------- */
 
-struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
-{
-	return f ? f->next : c->nfiles ? c->files : NULL;
-}
-
 struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id)
 {
 	struct plugin_file key = {.id = id};
 
 	return bsearch(&key, c->files, c->nfiles, sizeof(*c->files), by_id);
-}
-
-struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number)
-{
-	struct number key = {.fd = number};
-	struct number *n = bsearch(&key, c->numbers, c->nnumbers, sizeof(*c->numbers), by_number);
-
-	return n ? n->file : NULL;
 }
 
 void *plugin_alloc(struct plugin_ctx *c, size_t n)
