@@ -163,7 +163,6 @@ static int files_parse(struct plugin_ctx *c)
 {
 	struct rec_iter it = rec_iter(c->params.records, c->params.nrecords);
 	const struct rec *r;
-	uint32_t i;
 	int err;
 
 	while ((r = rec_next_type(&it, REC_FILE))) {
