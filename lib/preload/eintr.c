@@ -13,6 +13,7 @@
 #include "frozen.h"
 
 __thread struct wait_record wait_record;
+__thread uint32_t thread_freezes;
 
 extern const char syscall_returned[] HIDDEN; /* in our syscall(2) wrapper, arch/x86_64.S */
 
@@ -84,6 +85,7 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	const uint8_t *rip = (const uint8_t *)reg[REG_RIP];
 	int nr;
 
+	thread_freezes++;
 	if (reg[REG_RAX] != -4 /* EINTR */ || rip[-2] != 0x0f || rip[-1] != 0x05)
 		return;
 	nr = interrupted_nr(reg, blocked);

@@ -147,6 +147,7 @@ static int collect(struct checkpoint *c, ucontext_t *uc)
 	c->self.uc = uc;
 	hash_vdso(c);
 	c->ps.rec.nthreads = c->nthreads;
+	aio_save(&c->memory, s, &c->ps);
 	process_save(&c->ps, s, c->main_exited);
 	save_threads(c);
 	descriptors_save(s);

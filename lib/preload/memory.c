@@ -45,7 +45,7 @@ static const struct {
 	{"/dev/zero", AREA_OBJECT, AREA_ANON, NULL},
 	{"/memfd:", AREA_OBJECT, AREA_GONE, NULL},
 	{"/SYSV", AREA_REFUSED, AREA_REFUSED, "SysV shared memory can't be restored yet"},
-	{"/[aio]", AREA_REFUSED, AREA_REFUSED, "linux-aio contexts can't be restored yet"},
+	{"/[aio]", AREA_AIO, AREA_AIO, NULL},
 	{"/anon_hugepage", AREA_REFUSED, AREA_REFUSED, "huge pages (MAP_HUGETLB) can't be restored yet"},
 	{"anon_inode:", AREA_REFUSED, AREA_REFUSED, "memory of a kernel object can't be restored"},
 	{"/dev/shm/", AREA_SHARED, AREA_FILE, NULL},

@@ -246,6 +246,8 @@ static int plan_area(struct planner *pl, const struct map_line *m)
 	if (a == AREA_SKIP)
 		return 0;
 	vma_begin(pl, m, smaps_flags(&pl->smaps, pl->smaps_end, m->start));
+	if (a == AREA_AIO) /* the ring's bytes are mapped as ordinary memory, until libckpt makes a ring */
+		pl->vma.flags = VMA_AIO;
 	if (a == AREA_FILE || a == AREA_SHARED)
 		look_at_file(pl);
 	else if (a == AREA_GONE)

@@ -155,6 +155,8 @@ struct wait_record {
 	int32_t nr;	      /* system call */
 };
 extern __thread struct wait_record wait_record HIDDEN __attribute__((tls_model("initial-exec")));
+/* How often this thread was frozen: a call that gave less than it was asked for may have been cut short. */
+extern __thread uint32_t thread_freezes HIDDEN __attribute__((tls_model("initial-exec")));
 
 /* What the coordinator read in /proc/PID/task/TID/syscall before the signal. sp 0: nothing. */
 struct blocked_call {
@@ -179,7 +181,7 @@ struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;
 };
 
-enum { TIMERS_MAX = 1024 };
+enum { TIMERS_MAX = 1024, AIO_MAX = 256 };
 
 /* What the process as a whole is; lives on the leader's stack, and so in the image. */
 struct process_state {
@@ -191,6 +193,10 @@ struct process_state {
 	} itimer[3];
 	struct rec_timer timers[TIMERS_MAX];
 	uint32_t ntimers;
+	struct {
+		uint64_t start, len;
+	} aio[AIO_MAX]; /* rings of linux-aio contexts */
+	uint32_t naio;
 	uint64_t vmlck_kb;
 	struct queued_signals queued;
 	int32_t tracer;
@@ -225,6 +231,7 @@ enum area {
 	AREA_SHARED,	/* shared mapping of a file that has a name */
 	AREA_OBJECT,	/* shared memory without a name: anonymous, memfd, a deleted file */
 	AREA_SPECIAL,	/* vdso and vvar */
+	AREA_AIO,	/* ring of a linux-aio context */
 	AREA_REFUSED,
 };
 
@@ -248,6 +255,21 @@ size_t memory_copy(void *to, uint64_t addr, size_t n) HIDDEN;
  */
 const char *smaps_flags(const char **p, const char *end, uint64_t start) HIDDEN;
 bool vmflag(const char *flags, const char *name) HIDDEN;
+
+/* ---- aio.c: linux-aio contexts ---------------------------------------------------------------- */
+
+/* Requests that a context has taken; counted by wrappers/aio.c. */
+struct aio_count {
+	uint64_t context;   /* 0: free */
+	uint64_t submitted; /* since it was made; relaxed */
+};
+
+/* The count of a context, made when there is none; NULL: unknown, or no room. */
+struct aio_count *aio_count(uint64_t context, bool make) HIDDEN;
+/* In the pause, before descriptors are looked at: wait for requests in flight, copy the rings. */
+void aio_save(struct memory *m, struct save *s, struct process_state *ps) HIDDEN;
+/* In the restored process: ends it when a context can't be made again. */
+void aio_restore(const struct process_state *ps, int log_fd) HIDDEN;
 
 /* ---- pagescan.c: which pages of an area exist ------------------------------------------------ */
 

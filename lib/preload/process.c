@@ -391,6 +391,7 @@ void process_restore(struct process_state *ps, int log_fd)
 
 	for (int sig = 1; sig <= NSIGNALS; sig++)
 		sys_call4(__NR_rt_sigaction, sig, &ps->sigaction[sig - 1], NULL, 8);
+	aio_restore(ps, log_fd);
 	restore_prctl(&ps->rec);
 	restore_limits(ps, &warn);
 	for (int i = 0; i < 3; i++)

@@ -41,11 +41,20 @@ call_on_stack:
 
 /*
  * long syscall(long n, ...): libc's, but with the number left in the red zone where eintr.c finds it:
- * libc's own keeps it only in rax, which the result overwrites.
+ * libc's own keeps it only in rax, which the result overwrites. Calls 206 to 209, those of linux-aio,
+ * go by way of wrappers/aio.c, which comes back at syscall_plain.
  */
+	.hidden	aio_syscall
 	.globl	syscall
 	.type	syscall, @function
 syscall:
+	lea	-206(%rdi), %rax
+	cmp	$3, %rax
+	jbe	aio_syscall
+	.globl	syscall_plain
+	.hidden	syscall_plain
+	.type	syscall_plain, @function
+syscall_plain:
 	mov	%rdi, %rax
 	mov	%rsi, %rdi
 	mov	%rdx, %rsi
@@ -68,6 +77,7 @@ syscall_returned:
 	mov	%ecx, (%rax)
 	mov	$-1, %rax
 	ret
+	.size	syscall_plain, .-syscall_plain
 	.size	syscall, .-syscall
 
 	.section .note.GNU-stack,"",@progbits

@@ -10,38 +10,10 @@
 #include <sys/sem.h>
 #include <time.h>
 #include <unistd.h>
+#include "waiting.h"
 #include "wrap.h"
 
 extern const sigset_t *without_reserved(const sigset_t *set, sigset_t *copy) HIDDEN;
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-static uint64_t timespec_ns(const struct timespec *t)
-{
-	uint64_t sec = t->tv_sec < 0 ? 0 : t->tv_sec > 4000000000 ? 4000000000u : (uint64_t)t->tv_sec;
-
-	return sec * 1000000000ull + (uint64_t)t->tv_nsec;
-}
-
-/*
- * Record a wait of ns nanoseconds in system call nr_ while the call is evaluated. A signal handler that
- * waits in turn puts the outer record back when it returns.
- */
-#define WAITING(nr_, ns, ts_, call)                                                                \
-	({                                                                                         \
-		struct wait_record outer_ = wait_record;                                           \
-		wait_record = (struct wait_record){(uint64_t)__builtin_frame_address(0),           \
-						   now_ns() + (ns), (ts_), (nr_)};                 \
-		__typeof__(call) ret_ = (call);                                                    \
-		wait_record = outer_;                                                              \
-		ret_;                                                                              \
-	})
 
 WRAP(int, poll, (struct pollfd *fds, nfds_t n, int ms))
 {
