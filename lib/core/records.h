@@ -263,7 +263,8 @@ enum object_kind {
 	OBJECT_FILE = 1, /* deleted file */
 	OBJECT_MEMFD,
 	OBJECT_SHMEM,	/* anonymous shared memory, only mapped */
-	OBJECT_MAPPED,	/* writable shared mapping of a file that still exists */
+	OBJECT_MAPPED,	/* a file that still exists, whole: what no extent covers is a hole */
+	OBJECT_MAPPED_PART, /* parts of a file that still exists: the rest of it is left as it is */
 };
 
 /* ---- Reading and writing records (records.c) ---- */

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "preload.h"
 #include "handler.h"
@@ -57,6 +58,28 @@ static bool ask_params(struct checkpoint *c, int request)
 	c->blocked = (struct blocked_call){c->params.blocked_nr, c->params.blocked_sp,
 					   c->params.blocked_pc};
 	return c->params.op != OP_NONE;
+}
+
+/* A program may have used up its descriptors; then we raise its limit for as long as we need some. */
+static int connect_coordinator(struct checkpoint *c)
+{
+	enum { ROOM = 64 };
+	uint64_t l[2];
+	int conn = msg_connect(preload.socket);
+
+	if (conn != -EMFILE || sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, l) < 0 || l[0] >= l[1])
+		return conn;
+	c->ps.nofile[0] = l[0];
+	c->ps.nofile[1] = l[1];
+	l[0] = l[1] - l[0] < ROOM ? l[1] : l[0] + ROOM;
+	sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, l, NULL);
+	return msg_connect(preload.socket);
+}
+
+static void limit_lower(struct checkpoint *c)
+{
+	if (c->ps.nofile[1])
+		sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, c->ps.nofile, NULL);
 }
 
 /* Meet the other processes of the job. True to go on. */
@@ -245,6 +268,7 @@ static void restore(struct checkpoint *c)
 	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);
 	thread_restore(&c->self);
 	process_restore(&c->ps, log_fd);
+	descriptors_resume(log_fd);
 	if (log_fd >= 0)
 		sys_close(log_fd);
 	hello_send(HELLO_RESTARTED);
@@ -325,8 +349,9 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 
 	__builtin_memset(&c, 0, sizeof(c));
 	c.t_start = sys_clock_ns(CLOCK_MONOTONIC);
-	c.save.conn = msg_connect(preload.socket);
+	c.save.conn = connect_coordinator(&c);
 	if (c.save.conn < 0) {
+		limit_lower(&c);
 		if (api)
 			api->err = c.save.conn;
 		return;
@@ -342,6 +367,7 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 	}
 	if (c.restarted)
 		return; /* the connection was the other process's */
+	limit_lower(&c);
 	tell_thawed(&c);
 	if (!api)
 		sys_close(c.save.conn);

@@ -15,6 +15,8 @@
 
 bool memory_fork_advice;
 
+enum { WHOLE_MAX = 64 << 20 }; /* a file mapped for writing is kept whole up to this size */
+
 /* ---- what an area is ---- */
 
 static bool name_starts(const struct map_line *m, const char *prefix)
@@ -199,12 +201,11 @@ static void copy_object_run(struct save *s, uint32_t stream, uint64_t offset, ui
 	copy_run(s, stream, offset, start, end);
 }
 
-/* Copy the pages of a shared mapping that exist. */
-static void copy_shared(struct save *s, const struct map_line *m, uint32_t stream)
+/* Copy the pages of a shared mapping: all, or those that exist in memory. */
+static void copy_shared(struct save *s, const struct map_line *m, uint32_t stream, bool all)
 {
 	enum { STEP = 4096 }; /* pages */
 	uint8_t core[STEP];
-	bool all = !nothing_swapped();
 
 	for (uint64_t at = m->start; at < m->end; at += STEP * CKPT_PAGE) {
 		uint64_t end = m->end - at < STEP * CKPT_PAGE ? m->end : at + STEP * CKPT_PAGE;
@@ -226,7 +227,7 @@ static void copy_shared(struct save *s, const struct map_line *m, uint32_t strea
 static uint32_t object_kind(const struct map_line *m, enum area a)
 {
 	if (a == AREA_SHARED)
-		return OBJECT_MAPPED;
+		return OBJECT_MAPPED_PART;
 	if (name_starts(m, "/memfd:"))
 		return OBJECT_MEMFD;
 	if (name_starts(m, "/dev/zero") || name_starts(m, "["))
@@ -242,6 +243,20 @@ static uint64_t object_size(const struct map_line *m, const char *name)
 	if (sys_call2(__NR_stat, name, st) == 0)
 		return st[6];
 	return m->offset + (m->end - m->start);
+}
+
+/*
+ * Of a large mapping of a file the pages in memory are kept. The others hold what the file holds; if the
+ * program writes to them after the checkpoint, a restart does not take that back.
+ */
+static void warn_partly(struct save *s, uint64_t start, const char *name)
+{
+	char line[CKPT_PATH_MAX + 128];
+	struct text t = TEXT(line);
+
+	text_put(&t, "area %lx (%s): mapped for writing and larger than %d MiB: only its pages in memory "
+		 "are in the image", (unsigned long)start, name, WHOLE_MAX >> 20);
+	rec_put_string(&s->rec, STRING_WARNING, line, t.len);
 }
 
 static void save_shared(struct save *s, const struct map_line *m, enum area a, uint32_t known)
@@ -261,8 +276,15 @@ static void save_shared(struct save *s, const struct map_line *m, enum area a, u
 	id = save_object(s, object_kind(m, a), m->dev, m->ino,
 			 a == AREA_SHARED ? object_size(m, name) : m->offset + (m->end - m->start),
 			 0600, 0, name, &is_new);
-	if (id > known)
-		copy_shared(s, m, STREAM_OBJECT + id);
+	if (id <= known)
+		return;
+	if (a != AREA_SHARED) {
+		copy_shared(s, m, STREAM_OBJECT + id, !nothing_swapped());
+		return;
+	}
+	copy_shared(s, m, STREAM_OBJECT + id, m->end - m->start <= WHOLE_MAX);
+	if (m->end - m->start > WHOLE_MAX)
+		warn_partly(s, m->start, name);
 }
 
 static void refuse_area(struct save *s, const struct map_line *m, const char *what)

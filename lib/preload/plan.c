@@ -183,7 +183,7 @@ static void look_at_file(struct planner *pl)
 	}
 	v->file_size = st.st_size;
 	v->file_mtime_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
-	if (v->flags & VMA_SHARED || !(v->prot & PROT_READ))
+	if (!(v->prot & PROT_READ) || (v->flags & VMA_SHARED && v->prot & PROT_WRITE))
 		return;
 	seen = v->file_size > v->offset ? ALIGN_UP(v->file_size - v->offset, CKPT_PAGE) : 0;
 	if (!is_code(pl, v->dev, v->ino) && v->file_size > TEXT_MAX)

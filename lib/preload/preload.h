@@ -188,6 +188,7 @@ struct process_state {
 	struct rec_process rec;
 	struct kernel_sigaction sigaction[64];
 	uint64_t rlimit[16][2];
+	uint64_t nofile[2]; /* RLIMIT_NOFILE of the program while ours is higher; 0, 0: it is not */
 	struct {
 		int64_t interval[2], value[2];
 	} itimer[3];

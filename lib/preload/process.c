@@ -246,6 +246,8 @@ static void save_identity(struct process_state *ps, bool main_exited)
 	r->ppid = sys_call0(__NR_getppid);
 	r->pgid = sys_call1(__NR_getpgid, 0);
 	r->sid = sys_call1(__NR_getsid, 0);
+	if (r->sid == 0)
+		r->sid = preload.sid;
 	r->leader_tid = sys_gettid();
 	r->uid = sys_call0(__NR_geteuid);
 	r->gid = sys_call0(__NR_getegid);
@@ -314,6 +316,8 @@ static void save_limits(struct process_state *ps, struct save *s)
 		struct rec_rlimit rec = {.resource = i};
 
 		sys_call4(__NR_prlimit64, 0, i, NULL, ps->rlimit[i]);
+		if (i == RLIMIT_NOFILE && ps->nofile[1])
+			ps->rlimit[i][0] = ps->nofile[0];
 		rec.cur = ps->rlimit[i][0];
 		rec.max = ps->rlimit[i][1];
 		rec_put(&s->rec, REC_RLIMIT, 0, &rec, sizeof(rec), NULL, 0);

@@ -35,7 +35,7 @@ static void options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'f':
 			if (strcmp(optarg, "force"))
-				die_status(STATUS_USAGE, "--files=%s: only force is known", optarg);
+				die("--files=%s: only force is known", optarg);
 			o->force_files = true;
 			break;
 		case 'h':
@@ -46,12 +46,12 @@ static void options_read(int argc, char **argv, struct options *o)
 			exit(0);
 		default:
 			usage(stderr);
-			exit(STATUS_USAGE);
+			exit(STATUS_OWN);
 		}
 	}
 	if (optind + 1 != argc) {
 		usage(stderr);
-		exit(STATUS_USAGE);
+		exit(STATUS_OWN);
 	}
 	o->path = argv[optind];
 }

@@ -135,9 +135,11 @@ static int deleted_make(const struct object *o)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What lived in memory only may be gone with a reboot. */
 static int in_place_open(const struct object *o)
 {
-	int fd = open(o->name, O_RDWR | O_CLOEXEC);
+	int create = str_starts(o->name, "/dev/shm/") ? O_CREAT : 0;
+	int fd = open(o->name, O_RDWR | O_CLOEXEC | create, 0600);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -158,14 +160,20 @@ static const struct {
 	[OBJECT_MEMFD] = {memfd_make, "memfd_create", true},
 	[OBJECT_SHMEM] = {shmem_make, "memfd_create", false},
 	[OBJECT_MAPPED] = {in_place_open, "can't be opened to put its content back", false},
+	[OBJECT_MAPPED_PART] = {in_place_open, "can't be opened to put its content back", false},
 };
 
-/* Cut to nothing first, so that what no extent covers is a hole. */
+/* Cut to nothing first, so that what no extent covers is a hole; unless the rest is not ours. */
 static int content_put(const struct descriptors_params *p, const struct object *o, int fd)
 {
-	if (ftruncate(fd, 0) || ftruncate(fd, o->rec.size))
+	int err;
+
+	if (o->rec.kind != OBJECT_MAPPED_PART && ftruncate(fd, 0))
 		return -errno;
-	return stream_load(p, STREAM_OBJECT + o->rec.id, fd);
+	err = stream_load(p, STREAM_OBJECT + o->rec.id, fd);
+	if (err)
+		return err;
+	return ftruncate(fd, o->rec.size) ? -errno : 0;
 }
 
 static int object_make(struct objects *os, struct object *o, const char **what)

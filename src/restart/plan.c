@@ -108,9 +108,12 @@ static void plan_file(struct planner *pl, uint32_t i)
 	p->fd = file_open(pl, i, O_RDONLY);
 	if (p->fd >= 0)
 		return;
-	if (v->flags & VMA_HAS_TEXT)
+	if (v->flags & VMA_HAS_TEXT) {
+		/* Another file is under that name now: what was mapped for reading becomes memory. */
 		pl->need_text[i] = true;
-	else if (v->prot & PROT_READ || v->flags & VMA_SHARED)
+		pl->vma[i].flags &= ~VMA_SHARED;
+		p->flags &= ~VMA_SHARED;
+	} else if (v->prot & PROT_READ || v->flags & VMA_SHARED)
 		die("%s, which the program has mapped, %s", pl->path[i],
 		    errno == ESTALE ? "has changed since the checkpoint" : strerror(errno));
 }
