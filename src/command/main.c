@@ -27,7 +27,8 @@ static const struct option options[] = {
 	{"status", no_argument, NULL, 's'},	    {"list", no_argument, NULL, 'l'},
 	{"interval", required_argument, NULL, 'i'}, {"quit", no_argument, NULL, 'q'},
 	{"job", required_argument, NULL, 'j'},	    {"json", no_argument, NULL, OPT_JSON},
-	{"help", no_argument, NULL, 'h'},	    {NULL, 0, NULL, 0},
+	{"help", no_argument, NULL, 'h'},	    {"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
 };
 
 /* Which command an option is, if it is one. */
@@ -81,6 +82,8 @@ static bool parse_options(int argc, char **argv, struct msg_command *c)
 			fputs(usage, stdout);
 			exit(STATUS_DONE);
 		}
+		if (option == 'V')
+			version_show();
 		json |= option == OPT_JSON;
 		parse_option(c, option);
 	}

@@ -18,6 +18,12 @@ void die_init(const char *program, int status)
 	die_exit = status;
 }
 
+void version_show(void)
+{
+	printf("%s %s\n", die_program, VERSION);
+	exit(STATUS_DONE);
+}
+
 static void say(int err, const char *fmt, va_list ap)
 {
 	char text[8192];

@@ -18,6 +18,8 @@ enum {
 /* Set once at the start: the name in messages and the status that die() exits with. */
 void die_init(const char *program, int status);
 
+/* --version: say "program VERSION" on standard output and exit with 0. */
+void version_show(void) __attribute__((noreturn));
 /* Say why and exit. A text that ends in ':' gets " " and what errno says. */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* The same with an exit status of its own. */

@@ -86,6 +86,7 @@ static bool parse_options(int argc, char **argv)
 	static const struct option options[] = {
 		{"foreground", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
 	bool foreground = false;
@@ -96,6 +97,8 @@ static bool parse_options(int argc, char **argv)
 			fputs(usage, stdout);
 			exit(0);
 		}
+		if (c == 'V')
+			version_show();
 		if (c != 'f')
 			exit(STATUS_USAGE);
 		foreground = true;

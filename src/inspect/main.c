@@ -23,6 +23,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"verify", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -38,6 +39,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'h':
 			fputs(usage, stdout);
 			exit(STATUS_DONE);
+		case 'V':
+			version_show();
 		default:
 			exit(STATUS_USAGE);
 		}

@@ -51,19 +51,24 @@ static void help(void)
 	exit(0);
 }
 
+enum { OPT_HELP = 256, OPT_VERSION };
+
 /* Take the options into the environment; returns the index of the program in argv. */
 static int parse_options(int argc, char **argv)
 {
-	struct option options[NSETTINGS + 2] = {{0}};
+	struct option options[NSETTINGS + 3] = {{0}};
 	int c, i;
 
 	for (i = 0; i < NSETTINGS; i++)
 		options[i] = (struct option){settings[i].option, required_argument, NULL, i + 1};
-	options[NSETTINGS] = (struct option){"help", no_argument, NULL, 'h'};
+	options[NSETTINGS] = (struct option){"help", no_argument, NULL, OPT_HELP};
+	options[NSETTINGS + 1] = (struct option){"version", no_argument, NULL, OPT_VERSION};
 	/* '+': what follows the program is the program's. */
 	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-		if (c == 'h')
+		if (c == 'h' || c == OPT_HELP)
 			help();
+		if (c == OPT_VERSION)
+			version_show();
 		if (c == '?')
 			exit(STATUS_OWN);
 		set_env(settings[c - 1].variable, optarg);

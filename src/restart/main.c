@@ -42,8 +42,7 @@ static void options_read(int argc, char **argv, struct options *o)
 			usage(stdout);
 			exit(0);
 		case 'V':
-			printf("ckpt_restart %s\n", VERSION);
-			exit(0);
+			version_show();
 		default:
 			usage(stderr);
 			exit(STATUS_OWN);
