@@ -54,6 +54,7 @@ static void *maker(void *arg)
 			pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
 			__atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
 			check(!pthread_create(t, &detached, brief, NULL), "pthread_create");
+			usleep(500);
 		}
 	}
 	return arg;
@@ -68,8 +69,8 @@ static void *signaller(void *arg)
 			__atomic_add_fetch(&sent, 1, __ATOMIC_RELAXED);
 			__atomic_add_fetch(&sum_sent, i % 1000, __ATOMIC_RELAXED);
 		}
-		if (i % 16 == 0)
-			usleep(100);
+		if (i % 8 == 0)
+			usleep(200);
 	}
 	return arg;
 }
@@ -89,6 +90,7 @@ static void *allocator(void *arg)
 		check(p[n - 1] == 'x', "memory after realloc");
 		munmap(q, 1 << 20);
 		free(p);
+		usleep(500); /* leaves the snapshot's writer some time */
 	}
 	return arg;
 }
