@@ -86,6 +86,8 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	int nr;
 
 	thread_freezes++;
+	if (rest_continue(uc))
+		return;
 	if (reg[REG_RAX] != -4 /* EINTR */ || rip[-2] != 0x0f || rip[-1] != 0x05)
 		return;
 	nr = interrupted_nr(reg, blocked);

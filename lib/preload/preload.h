@@ -166,6 +166,8 @@ struct blocked_call {
 
 /* If the freeze interrupted a system call that now would fail with EINTR, run it again. */
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked) HIDDEN;
+/* rest.c: if it made a call return with a part of the bytes, let the thread do the rest. False: no. */
+bool rest_continue(ucontext_t *uc) HIDDEN;
 
 /* ---- vdso.c ------------------------------------------------------------------------------------ */
 

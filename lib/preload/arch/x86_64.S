@@ -80,4 +80,38 @@ syscall_returned:
 	.size	syscall_plain, .-syscall_plain
 	.size	syscall, .-syscall
 
+/*
+ * Where a thread goes on after a freeze that cut a call short, see rest.c: with the call's registers
+ * set for the rest of the bytes, struct rest at rsp, the program's stack 176 bytes above. To unwinders
+ * (a cancelled thread) this is a function that the program has called where it goes on.
+ */
+	.globl	rest_run
+	.hidden	rest_run
+	.type	rest_run, @function
+rest_run:
+	.cfi_startproc simple
+	.cfi_def_cfa %rsp, 176
+	.cfi_offset %rip, -176
+	syscall
+	.globl	rest_returned
+	.hidden	rest_returned
+rest_returned:
+	test	%rax, %rax
+	js	1f			/* an error shows when the program calls again */
+	add	%rax, 8(%rsp)
+1:	mov	8(%rsp), %rax
+	mov	16(%rsp), %rsi
+	mov	24(%rsp), %rdx
+	mov	(%rsp), %rcx		/* lost in a system call, as is r11: the flags before it */
+	push	%r11
+	.cfi_adjust_cfa_offset 8
+	popf
+	.cfi_adjust_cfa_offset -8
+	lea	176(%rsp), %rsp
+	.cfi_def_cfa %rsp, 0
+	.cfi_register %rip, %rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	rest_run, .-rest_run
+
 	.section .note.GNU-stack,"",@progbits
