@@ -230,8 +230,11 @@ class Job:
 
     def kill_all(self):
         """kill -9 of what we started, whatever it is: the supervisor of a restarted program."""
+        below = self.tree()[1:]
         self.popen.kill()
-        return self.wait(check=False)
+        status = self.wait(check=False)
+        wait_for(lambda: not any(alive(pid) for pid in below), "the capsule to end")
+        return status
 
     def wait(self, expect=0, check=True, limit=LIMIT):
         """Wait for the end; the exit status (negative: signal)."""

@@ -14,6 +14,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include "preload.h"
 #include "writer.h"
@@ -32,6 +33,17 @@ static void close_others(int keep)
 	sys_call3(__NR_close_range, keep + 1, ~0u, 0);
 }
 
+/* The program's own limit on the size of files is not the image's, as far as we may raise it. */
+static void file_size_unlimit(void)
+{
+	uint64_t l[2];
+
+	if (sys_call4(__NR_prlimit64, 0, RLIMIT_FSIZE, NULL, l) < 0 || l[0] == l[1])
+		return;
+	l[0] = l[1];
+	sys_call4(__NR_prlimit64, 0, RLIMIT_FSIZE, l, NULL);
+}
+
 static int intermediate(void *arg)
 {
 	struct start *st = arg;
@@ -41,6 +53,7 @@ static int intermediate(void *arg)
 	pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		sys_call0(__NR_setsid);
+		file_size_unlimit();
 		sys_prctl(PR_SET_NAME, (unsigned long)"ckpt_writer", 0, 0, 0);
 		writer_run(st->sn);
 		sys_exit_group(0);

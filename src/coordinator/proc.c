@@ -325,6 +325,33 @@ int proc_child(int pid)
 	return c.tid;
 }
 
+static int count_one(int number, void *arg)
+{
+	(void)number;
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+unsigned int proc_descriptors_full(int pid)
+{
+	char limits[4096], path[64];
+	unsigned int open_now = 0, hard;
+	const char *p;
+
+	if (read_proc(pid, "limits", limits, sizeof(limits)) < 0 ||
+	    !(p = proc_field(limits, "Max open files")))
+		return 0;
+	parse_dec(&p);
+	while (*p == ' ')
+		p++;
+	hard = parse_dec(&p);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", pid);
+	open_now = readlink(path, limits, sizeof(limits)) >= 0; /* no number to each_number() */
+	path[strlen(path) - 2] = 0;
+	each_number(path, count_one, &open_now);
+	return hard && open_now >= hard ? hard : 0;
+}
+
 unsigned int proc_other_user(int pid, unsigned int uid)
 {
 	char status[4096];

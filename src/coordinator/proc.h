@@ -30,6 +30,9 @@ int proc_signals(int pid, int tid, struct proc_signals *s);
 /* A user id of pid (real, effective, saved, file system) that is not uid; uid when there is none. */
 unsigned int proc_other_user(int pid, unsigned int uid);
 
+/* The hard limit on descriptors of pid if none is free below it, else 0. */
+unsigned int proc_descriptors_full(int pid);
+
 /* The job configuration and CKPT_SOCKET ("" when absent) from a process' environment; -errno. */
 int proc_config(int pid, struct job_config *c, char *socket_path, size_t n);
 

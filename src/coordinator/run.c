@@ -215,6 +215,18 @@ static int check_user(const struct proc_facts *f, struct text *why)
 	return -EOPNOTSUPP;
 }
 
+/* It could not connect to us. Below the hard limit it makes room for that itself. */
+static int check_descriptors(const struct proc_facts *f, struct text *why)
+{
+	unsigned int limit = proc_descriptors_full(f->pid);
+
+	if (!limit)
+		return 0;
+	text_put(why, "pid %d (%s) has no descriptor free: all %u of its limit are open", f->pid, f->name,
+		 limit);
+	return -EMFILE;
+}
+
 static int check_process(const struct job *job, const struct proc_facts *f, struct text *why)
 {
 	struct proc_signals s;
@@ -230,6 +242,8 @@ static int check_process(const struct job *job, const struct proc_facts *f, stru
 		return -EAGAIN;
 	}
 	err = check_user(f, why);
+	if (!err)
+		err = check_descriptors(f, why);
 	if (err)
 		return err;
 	if (!(s.caught >> (job->config.signo - 1) & 1)) {

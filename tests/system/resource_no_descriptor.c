@@ -1,4 +1,8 @@
-/* No descriptor is free: the checkpoint works all the same, and every descriptor comes back. */
+/*
+ * test: refused has no descriptor free
+ *
+ * No descriptor is free and none can be had: refused by name, and the program runs on.
+ */
 #include "harness.h"
 #include <sys/resource.h>
 
