@@ -168,6 +168,7 @@ enum vma_flag {
 	VMA_HAS_TEXT = 1 << 22, /* STREAM_FILE_TEXT holds the file's bytes */
 	VMA_GUARD = 1 << 23,	/* a range of lightweight guard pages inside the area before it */
 	VMA_UNINIT = 1 << 24,
+	VMA_DROPPABLE = 1 << 25, /* MAP_DROPPABLE: may read as zeros at any time, has no content here */
 };
 
 struct rec_vma {

@@ -316,7 +316,7 @@ void memory_save(struct memory *m, struct save *s, const struct process_state *p
 			refuse_area(s, &line, what);
 		else if (a == AREA_OBJECT || a == AREA_SHARED)
 			save_shared(s, &line, a, known);
-		else if (vmflag(flags, "dc") || vmflag(flags, "wf"))
+		else if (!vmflag(flags, "dp") && (vmflag(flags, "dc") || vmflag(flags, "wf")))
 			copy_run(s, STREAM_MEMORY, line.start, line.start, line.end);
 	}
 	if (r < 0)

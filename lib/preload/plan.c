@@ -115,7 +115,7 @@ static const struct {
 	{"gd", VMA_GROWSDOWN}, {"nr", VMA_NORESERVE},  {"lo", VMA_LOCKED},	{"hg", VMA_HUGEPAGE},
 	{"nh", VMA_NOHUGEPAGE}, {"dc", VMA_DONTFORK},	{"wf", VMA_WIPEONFORK}, {"dd", VMA_DONTDUMP},
 	{"sr", VMA_SEQUENTIAL}, {"rr", VMA_RANDOM},	{"mg", VMA_MERGEABLE},	{"ht", VMA_HUGETLB},
-	{"lf", VMA_LOCKONFAULT},
+	{"lf", VMA_LOCKONFAULT}, {"dp", VMA_DROPPABLE},
 };
 
 static bool name_is(const struct map_line *m, const char *name)
@@ -221,6 +221,9 @@ static int plan_private(struct planner *pl)
 {
 	struct rec_vma *v = &pl->vma;
 
+	/* The kernel may drop such pages when it likes; libc keeps random state in them, never to be twice. */
+	if (v->flags & VMA_DROPPABLE)
+		return 0;
 	if (v->flags & (VMA_DONTFORK | VMA_WIPEONFORK)) {
 		struct text why = TEXT(pl->list->why);
 

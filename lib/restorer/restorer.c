@@ -25,6 +25,9 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08 /* Linux 6.11 */
+#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -75,11 +78,10 @@ static void unmap_rest(struct restore_plan *pl)
 	sys_munmap((void *)end, pl->task_size - end);
 }
 
-static void area_map(struct restore_plan *pl, const struct plan_vma *v)
+static void *area_mmap(const struct plan_vma *v, int type)
 {
-	int flags = MAP_FIXED_NOREPLACE | (v->flags & VMA_SHARED ? MAP_SHARED : MAP_PRIVATE);
+	int flags = MAP_FIXED_NOREPLACE | type;
 	int prot = v->flags & VMA_SHARED ? v->prot : v->prot | PROT_WRITE;
-	void *p;
 
 	if (v->fd < 0)
 		flags |= MAP_ANONYMOUS;
@@ -87,7 +89,18 @@ static void area_map(struct restore_plan *pl, const struct plan_vma *v)
 		flags |= MAP_GROWSDOWN;
 	if (v->flags & VMA_NORESERVE)
 		flags |= MAP_NORESERVE;
-	p = sys_mmap((void *)v->start, v->end - v->start, prot, flags, v->fd, v->fd < 0 ? 0 : v->offset);
+	return sys_mmap((void *)v->start, v->end - v->start, prot, flags, v->fd,
+			v->fd < 0 ? 0 : v->offset);
+}
+
+static void area_map(struct restore_plan *pl, const struct plan_vma *v)
+{
+	void *p = (void *)-EINVAL;
+
+	if (v->flags & VMA_DROPPABLE) /* an older kernel has none; that it drops nothing is no difference */
+		p = area_mmap(v, MAP_DROPPABLE);
+	if (p == (void *)-EINVAL)
+		p = area_mmap(v, v->flags & VMA_SHARED ? MAP_SHARED : MAP_PRIVATE);
 	if (sys_is_err(p))
 		fail(pl, "map the area at", v->start, (long)p);
 	if (p != (void *)v->start)

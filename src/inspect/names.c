@@ -22,6 +22,7 @@ const struct vma_flag_name vma_flag_names[] = {
 	{VMA_HUGETLB, "hugetlb"},
 	{VMA_AIO, "aio"},
 	{VMA_GUARD, "guard"},
+	{VMA_DROPPABLE, "droppable"},
 	{0, NULL},
 };
 
