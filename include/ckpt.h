@@ -51,7 +51,8 @@ static inline void ckpt_enable(void) __asm__("ckpt_inline_enable");
 /*
  * Checkpoint the job that this process belongs to, and wait until the image is durable. info, with size
  * set, is filled in; it may be NULL. Returns CKPT_DONE, CKPT_RESTARTED, or -1 with errno: ENOTCONN not
- * launched under ckpt; EBUSY between ckpt_disable() and ckpt_enable(); ECANCELED refused or failed,
+ * launched under ckpt; EBUSY between this thread's ckpt_disable() and ckpt_enable() (those of others are
+ * waited for, 10 s at most); ECANCELED refused or failed,
  * info->error says why.
  */
 static inline int ckpt_checkpoint_info(struct ckpt_info *info)

@@ -27,7 +27,7 @@ struct ckpt_info {
 	char error[1024];
 };
 
-enum { TRIES = 3000 }; /* a millisecond apart */
+enum { TRIES = 10000 }; /* a millisecond apart */
 
 /* ---- a coordinator when there is none ---- */
 
@@ -160,7 +160,7 @@ API int ckpt_checkpoint_info(struct ckpt_info *out)
 		errno = ENOTCONN;
 		return -1;
 	}
-	if (handler_is_disabled()) {
+	if (handler_is_disabled_here()) {
 		errno = EBUSY;
 		return -1;
 	}

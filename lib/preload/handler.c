@@ -15,6 +15,7 @@
 #include "frozen.h"
 
 static uint32_t disabled;	   /* depth of critical sections; relaxed: each change is a full step */
+static __thread uint32_t own_depth __attribute__((tls_model("initial-exec"))); /* this thread's */
 static int32_t deferred = -1;	   /* request that came while disabled, -1: none */
 /* Set by a thread that calls the API, taken when the signal makes it lead: hence volatile. */
 static __thread struct api_call *volatile api_call __attribute__((tls_model("initial-exec")));
@@ -74,8 +75,9 @@ static void handle(int sig, siginfo_t *info, void *ctx)
 	}
 	if (info->si_code != SI_QUEUE)
 		return;
-	if (__atomic_load_n(&disabled, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&deferred, info->si_value.sival_int, __ATOMIC_SEQ_CST);
+	if (handler_is_disabled()) {
+		if (!api_call) /* the API asks again by itself */
+			__atomic_store_n(&deferred, info->si_value.sival_int, __ATOMIC_SEQ_CST);
 		return;
 	}
 	lead(info->si_value.sival_int, ctx);
@@ -103,6 +105,7 @@ static void request_self(int request)
 
 void handler_disable(void)
 {
+	own_depth++;
 	__atomic_add_fetch(&disabled, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -111,10 +114,17 @@ bool handler_is_disabled(void)
 	return __atomic_load_n(&disabled, __ATOMIC_SEQ_CST) != 0;
 }
 
+bool handler_is_disabled_here(void)
+{
+	return own_depth != 0;
+}
+
 void handler_enable(void)
 {
 	int request;
 
+	if (own_depth)
+		own_depth--;
 	if (__atomic_load_n(&disabled, __ATOMIC_SEQ_CST) == 0)
 		return;
 	if (__atomic_sub_fetch(&disabled, 1, __ATOMIC_SEQ_CST) != 0)

@@ -13,7 +13,8 @@ int handler_install(void) HIDDEN;
  */
 void handler_disable(void) HIDDEN;
 void handler_enable(void) HIDDEN;
-bool handler_is_disabled(void) HIDDEN;
+bool handler_is_disabled(void) HIDDEN; /* by any thread */
+bool handler_is_disabled_here(void) HIDDEN; /* by this one */
 
 /* Checkpoint from this thread, now; returns in the original and in the restored process. */
 void handler_checkpoint(struct api_call *call) HIDDEN;
