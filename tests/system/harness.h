@@ -22,9 +22,13 @@
  *	test: checkpoints N	N checkpoints in a row before the kill
  *	test: refused TEXT	the checkpoint is refused with a message that has TEXT, and the program,
  *				let go, still ends with "ok"
+ *	test: refusable		a checkpoint may be refused, which does the program no harm
+ *	test: running		only the variant in which the original runs on
+ *	test: loop		the same, with checkpoints back to back
+ *	test: once		only the checkpoint, kill, restart variant
+ *	test: dead SECONDS	stays dead so long between kill and restart
  *	test: tty		standard streams are a terminal
  *	test: time SECONDS	may take so long to be ready or to end (default 20)
- *	test: once		only the checkpoint, kill, restart variant
  */
 #ifndef CKPT_TEST_HARNESS_H
 #define CKPT_TEST_HARNESS_H
