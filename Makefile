@@ -238,12 +238,13 @@ PYTHON := /usr/bin/python3
 # Unit tests are one program; src/coordinator is tested without its main(), of src/restart what stands
 # alone.
 UNIT_SRC := $(wildcard tests/unit/*.c)
-UNIT_OBJ := $(call objects,$(UNIT_SRC)) $(call objects,src/restart/vdso.c)
+UNIT_OBJ := $(call objects,$(UNIT_SRC)) $(call objects,src/restart/vdso.c src/restart/pstree.c src/restart/inherit.c) \
+	$(call objects,$(addprefix lib/preload/,writer.c pages.c texts.c extents.c image_file.c))
 UNIT_COORDINATOR := $(filter-out %/main.o,$(call objects,$(call program_src,coordinator)))
 UNIT := $(if $(UNIT_SRC),$(B)/tests/unit)
 
 $(B)/obj/tests/unit/%.o: tests/unit/%.c $(B)/config.mk
-	$(call compile,$(INC_src) -Isrc/coordinator -Isrc/restart $(CHECK_CFLAGS))
+	$(call compile,$(INC_src) -Isrc/coordinator -Isrc/restart -Ilib/preload $(CHECK_CFLAGS))
 
 $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 	$(archive)
@@ -280,7 +281,18 @@ check: all frozen lint programs-system $(UNIT)
 demo: all
 	$(if $(wildcard tests/demo/demo.py),$(PYTHON) tests/demo/demo.py)
 
-bench: all
+# Processes that only speak to the coordinator, as many as wanted.
+CLIENTS := $(if $(wildcard tests/bench/clients.c),$(B)/tests/bench/clients)
+
+$(B)/obj/tests/bench/%.o: tests/bench/%.c $(B)/config.mk
+	$(call compile,$(INC_src))
+
+$(B)/tests/bench/clients: $(B)/obj/tests/bench/clients.o $(LIBCOMMON) $(LIBCORE)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -o $@ $^ $(ZSTD_A)
+
+bench: all $(CLIENTS)
 	$(if $(wildcard tests/bench/bench.py),$(PYTHON) tests/bench/bench.py)
 
 MAN := $(wildcard doc/man/*.[0-9])

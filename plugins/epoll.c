@@ -2,8 +2,8 @@
  * epoll_create(2): its items, from fdinfo, with events and data.
  *
  * An item belongs to an open file and to the number it was added under; the number may since have
- * been closed or reused. kcmp(2) tells which open file it is, and at restart that file appears
- * under the number while it is added.
+ * been closed or reused, or be one of another process that has the epoll instance, too. kcmp(2)
+ * tells which open file it is, and at restart that file appears under the number while it is added.
  *
  * An EPOLLONESHOT item that has fired stays silent until it is armed again. epoll_ctl(2) can't add
  * it silent, so it is added for all events and its event is taken at once; where nothing is ready
@@ -36,11 +36,15 @@ static struct plugin_file *item_target(struct plugin_ctx *c, const struct plugin
 				       int number, int nr)
 {
 	struct plugin_file *f = plugin_file_by_number(c, number);
+	uint32_t id = 0;
 
 	if (f && plugin_is_epoll_target(c, ep, number, nr, f))
 		return f;
 	for (f = plugin_file_next(c, NULL); f; f = plugin_file_next(c, f))
 		if (plugin_is_epoll_target(c, ep, number, nr, f))
+			return f;
+	while ((f = plugin_file_next_of_job(c, &id)))
+		if (f->fd < 0 && plugin_is_epoll_target(c, ep, number, nr, f))
 			return f;
 	return NULL;
 }
@@ -67,7 +71,7 @@ struct ranks {
 	struct rank {
 		int32_t number_plus_1; /* 0: free */
 		int32_t count;
-	} *table;
+	} * table;
 };
 
 static bool ranks_init(struct plugin_ctx *c, struct ranks *r, const char *info)
@@ -95,6 +99,12 @@ static int ranks_next(struct ranks *r, int number)
 	return r->table[i].count++;
 }
 
+/* A signalfd in the set is ready when signals wait for the process that added it, whoever looks. */
+static bool waits_for_adder(const struct plugin_file *target)
+{
+	return str_eq(target->link, "anon_inode:[signalfd]");
+}
+
 static bool item_save(struct plugin_ctx *c, struct plugin_file *f, struct epoll_item *item,
 		      int rank)
 {
@@ -106,6 +116,8 @@ static bool item_save(struct plugin_ctx *c, struct plugin_file *f, struct epoll_
 		return false;
 	}
 	item->target = target->id;
+	if (waits_for_adder(target) && plugin_file_by_number(c, item->number) == target)
+		plugin_keep_item(c, f, item->number, item->events, item->data);
 	plugin_keep_free(c, item->number);
 	plugin_put(c, f, item, sizeof(*item), NULL, 0);
 	return true;

@@ -71,11 +71,16 @@ static struct flock flock_of(const struct lock_state *l)
 	return (struct flock){.l_type = l->type, .l_start = l->start, .l_len = l->len};
 }
 
+/*
+ * A lock of fcntl(2) is the process's, and shows in every open file that it has of the inode; not
+ * each of them can take it again.
+ */
 static void lock_keep(struct plugin_ctx *c, const struct plugin_file *f, const struct lock_state *l)
 {
 	struct flock fl = flock_of(l);
 
-	plugin_keep_lock(c, f, &fl);
+	if (f->number >= 0 && (l->type == F_WRLCK ? plugin_writes(f) : plugin_reads(f)))
+		plugin_keep_lock(c, f, &fl);
 }
 
 bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
@@ -94,6 +99,27 @@ bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 		delicate |= l.kind == LOCK_POSIX || l.kind == LOCK_LEASE;
 	}
 	return delicate;
+}
+
+/* Has anybody a lock that would stand against one of an open file? Most files have none. */
+static bool may_be_locked(const struct plugin_file *f)
+{
+	struct flock fl = {.l_type = F_WRLCK};
+
+	return sys_fcntl(f->fd, F_OFD_GETLK, (long)&fl) || fl.l_type != F_UNLCK;
+}
+
+void locks_share(struct plugin_ctx *c, struct plugin_file *f)
+{
+	const char *line = may_be_locked(f) ? plugin_fdinfo(c, f) : NULL;
+	struct lock_state l;
+
+	for (; line && *line; line = text_next_line(line)) {
+		if (!lock_parse(line, &l) || l.kind != LOCK_POSIX)
+			continue;
+		lock_parse_range(line, &l);
+		lock_keep(c, f, &l);
+	}
 }
 
 /* ---- Restart ----------------------------------------------------------------------------- */

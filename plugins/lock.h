@@ -18,4 +18,10 @@ bool locks_save(struct plugin_ctx *c, const struct plugin_file *f)
 int locks_restore(struct plugin_ctx *c, const struct plugin_file *f)
 	__attribute__((visibility("hidden")));
 
+/*
+ * Of a file that another process saves: keep the fcntl(2) locks that this process has through it. The others
+ * are the open file's.
+ */
+void locks_share(struct plugin_ctx *c, struct plugin_file *f) __attribute__((visibility("hidden")));
+
 #endif

@@ -57,6 +57,7 @@ const struct plugin plugin_memfd = {
 	.name = "memfd",
 	.match = memfd_match,
 	.save = memfd_save,
+	.share = locks_share,
 	.restore = memfd_restore,
 	.fill = memfd_fill,
 };

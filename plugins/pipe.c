@@ -12,7 +12,10 @@
 
 enum { SPLICE_NONBLOCK = 2 /* SPLICE_F_NONBLOCK */ };
 
-/* Of the first open file of a pipe. Lengths of the packets follow (uint32_t), then the bytes. */
+/*
+ * Of the first reading end of a pipe, which alone can look into it, or without one of the first end. Lengths
+ * of the packets follow (uint32_t), then the bytes.
+ */
 struct pipe_state {
 	uint32_t capacity;
 	uint32_t npackets; /* 0: bytes without boundaries */
@@ -49,6 +52,16 @@ static struct plugin_file *pipe_end(struct plugin_file *f, end_test *is_end)
 static bool any_end(const struct plugin_file *f)
 {
 	return !(f->flags & O_PATH);
+}
+
+static bool reading_end(const struct plugin_file *f)
+{
+	return any_end(f) && plugin_reads(f);
+}
+
+static bool writing_end(const struct plugin_file *f)
+{
+	return any_end(f) && plugin_writes(f);
 }
 
 static bool packet_end(const struct plugin_file *f)
@@ -163,9 +176,9 @@ static void content_save(struct plugin_ctx *c, struct plugin_file *f,
 
 static void pipe_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	struct plugin_file *first = pipe_end(f, any_end);
-	struct plugin_file *reader = pipe_end(f, plugin_reads);
-	struct plugin_file *writer = pipe_end(f, plugin_writes);
+	struct plugin_file *reader = pipe_end(f, reading_end);
+	struct plugin_file *writer = pipe_end(f, writing_end);
+	struct plugin_file *first = reader ? reader : pipe_end(f, any_end);
 
 	if ((!reader || !writer) && !has_hung_up(f) && !never_written(c, f))
 		plugin_outside(c, f, "its other end is outside the job");

@@ -2,7 +2,7 @@
  * Files of /proc and /sys: opened again by path, at the same position. A restarted process has the
  * PID it had, so its own files are where they were.
  */
-#include <ckpt/plugin.h>
+#include "process.h"
 
 static bool proc_match(const struct plugin_file *f)
 {
@@ -35,7 +35,7 @@ static void proc_save(struct plugin_ctx *c, struct plugin_file *f)
 	int pid = proc_pid(f);
 	int tid = proc_tid(f);
 
-	if (pid && pid != sys_getpid())
+	if (pid && !process_comes_back(c, pid))
 		plugin_refuse(c, f, "process %d is outside the job", pid);
 	else if (tid && tid != pid)
 		plugin_refuse(c, f, "a file of a thread can't be restored");
@@ -59,6 +59,7 @@ static int proc_fill(struct plugin_ctx *c, struct plugin_file *f)
 
 const struct plugin plugin_proc = {
 	.name = "proc",
+	.is_late = true,
 	.match = proc_match,
 	.save = proc_save,
 	.restore = proc_restore,

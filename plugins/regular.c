@@ -13,6 +13,7 @@
  */
 #include <ckpt/plugin.h>
 #include "lock.h"
+#include <unistd.h>
 
 enum { IN_PLACE_MAX = 64 << 20 };
 
@@ -113,13 +114,23 @@ static enum policy named_save(struct plugin_ctx *c, struct plugin_file *f, bool 
 	return in_place_save(c, f, locked);
 }
 
+/* The shell, or whoever started the program, could open what the program itself can't by its path.
+ */
+static bool can_be_opened(const struct plugin_file *f)
+{
+	int mode = (plugin_reads(f) ? R_OK : 0) | (plugin_writes(f) ? W_OK : 0);
+
+	return path_leads_here(f) &&
+	       sys_call4(__NR_faccessat2, AT_FDCWD, f->link, mode, AT_EACCESS) != -EACCES;
+}
+
 static void regular_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct regular_state st = {.magic = REGULAR_MAGIC};
 	bool locked;
 
-	if (is_deleted(f) && is_output_stream(f)) {
-		plugin_outside(c, f, "it is deleted");
+	if (is_deleted(f) ? is_output_stream(f) : !can_be_opened(f) && plugin_std_numbers(c, f)) {
+		plugin_outside(c, f, "it can't be opened again");
 		return;
 	}
 	locked = locks_save(c, f);
@@ -140,6 +151,19 @@ static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct 
 	return false;
 }
 
+/* Another open file of the inode has been restored, and made this file anew for it. */
+static bool made_by_twin(const struct plugin_file *f, const struct stat *now)
+{
+	const struct plugin_file *p;
+	struct stat st;
+
+	for (p = f->twin; p != f; p = p->twin)
+		if (p->fd >= 0 && sys_call2(__NR_fstat, p->fd, &st) == 0 &&
+		    st.st_dev == now->st_dev && st.st_ino == now->st_ino)
+			return true;
+	return false;
+}
+
 /* Is the file at the path what it was, as far as the policy asks? */
 static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd, enum policy policy)
 {
@@ -152,7 +176,7 @@ static int file_check(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 		return plugin_fail(c, f, err, "is no regular file now");
 	if (same)
 		return 0;
-	if (st.st_ino != f->ino)
+	if (st.st_ino != f->ino && !made_by_twin(f, &st))
 		return plugin_changed(c, f, "is another file now");
 	if (policy == FILE_READ_ONLY && !inode_written(f))
 		return plugin_changed(c, f, "has changed since the checkpoint");
@@ -269,6 +293,7 @@ const struct plugin plugin_regular = {
 	.name = "regular",
 	.match = regular_match,
 	.save = regular_save,
+	.share = locks_share,
 	.restore = regular_restore,
 	.fill = regular_fill,
 };

@@ -3,15 +3,21 @@
  */
 #include <ckpt/plugin.h>
 
-extern const struct plugin plugin_path, plugin_memfd, plugin_proc, plugin_regular, plugin_directory,
-	plugin_device, plugin_tty, plugin_pipe, plugin_socketpair, plugin_eventfd, plugin_epoll,
+extern const struct plugin plugin_path, plugin_memfd, plugin_mqueue, plugin_proc, plugin_regular, plugin_directory,
+	plugin_device, plugin_ptm, plugin_pts, plugin_tty,
+	plugin_pipe, plugin_unix, plugin_tcp, plugin_udp, plugin_netlink, plugin_othersocket, plugin_eventfd, plugin_epoll,
 	plugin_timerfd, plugin_signalfd, plugin_inotify, plugin_pidfd, plugin_unsupported;
 
 const struct plugin *const plugin_table[] = {
-	&plugin_path,	  &plugin_memfd,       &plugin_proc,
+	&plugin_path,	  &plugin_memfd,       &plugin_mqueue,
+	&plugin_proc,
 	&plugin_regular,  &plugin_directory,   &plugin_device,
-	&plugin_tty,	  &plugin_pipe,	       &plugin_socketpair,
+	&plugin_ptm,	  &plugin_pts,	       &plugin_tty,
+	&plugin_pipe,	       &plugin_unix,
+	&plugin_tcp,	  &plugin_udp,	       &plugin_netlink,
+	&plugin_othersocket,
 	&plugin_eventfd,  &plugin_epoll,       &plugin_timerfd,
 	&plugin_signalfd, &plugin_inotify,     &plugin_pidfd,
-	&plugin_std,	  &plugin_unsupported, NULL,
+	&plugin_std,	  &plugin_ignored,     &plugin_unsupported,
+	NULL,
 };

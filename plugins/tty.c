@@ -1,10 +1,9 @@
 /*
  * Terminals: the one that the standard streams are, or the controlling one. At restart it is the
- * terminal that ckpt_restart has; its settings (termios) are put back, its size is not.
+ * terminal that ckpt_restart has; its settings (termios) are put back, its size is not. Those that the job
+ * has made itself are found out here, and are pty.c's.
  */
-#include <ckpt/plugin.h>
-#include <asm/termbits.h>
-#include <asm/ioctls.h>
+#include "pty.h"
 #include <signal.h>
 
 struct tty_state {
@@ -13,38 +12,29 @@ struct tty_state {
 	struct termios termios;
 };
 
-enum {
-	TTY_CONTROLLING = 0x0500, /* /dev/tty: the controlling terminal, whichever it is */
-	TTY_MASTER = 0x0502,	  /* /dev/ptmx: no terminal but the other side of one */
-};
-
+/* One that has been hung up answers nothing: it is told by its number. */
 static bool tty_match(const struct plugin_file *f)
 {
 	struct termios t;
+	int err;
 
-	return S_ISCHR(f->mode) && f->rdev != TTY_MASTER && sys_ioctl(f->fd, TCGETS, &t) == 0;
-}
-
-static uint32_t tty_numbers(struct plugin_ctx *c, const struct plugin_file *f)
-{
-	const struct plugin_file *std;
-	uint32_t numbers = 0;
-	int n;
-
-	for (n = 0; n < 3; n++) {
-		std = plugin_file_by_number(c, n);
-		if (std && S_ISCHR(std->mode) && std->rdev == f->rdev)
-			numbers |= 1u << n;
-	}
-	return numbers;
+	if (!S_ISCHR(f->mode))
+		return false;
+	err = sys_ioctl(f->fd, TCGETS, &t);
+	return !err || (err == -EIO && (f->rdev == DEV_TTY || pts_is_slave(f->rdev)));
 }
 
 static void tty_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	struct tty_state st = {.numbers = tty_numbers(c, f)};
+	struct tty_state st = {.numbers = plugin_std_numbers(c, f)};
 
-	sys_ioctl(f->fd, TCGETS, &st.termios);
-	if (!st.numbers && f->rdev != TTY_CONTROLLING)
+	if (pts_save(c, f))
+		return;
+	if (sys_ioctl(f->fd, TCGETS, &st.termios)) {
+		plugin_outside(c, f, "its terminal is gone");
+		return;
+	}
+	if (!st.numbers && f->rdev != DEV_TTY)
 		plugin_refuse(c, f, "it is not the terminal the program was started on");
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }

@@ -1,5 +1,6 @@
 /* What can't be restored: everything no other plugin claims. Says what it is. */
-#include <ckpt/plugin.h>
+#include "sockdiag.h"
+#include <sys/socket.h>
 
 static const struct {
 	const char *link;
@@ -46,9 +47,27 @@ static const char *reason(const struct plugin_file *f)
 	return "this kind of descriptor can't be restored";
 }
 
+static const char *socket_reason(int domain)
+{
+	switch (domain) {
+	case AF_INET:
+	case AF_INET6:
+		return "network connections can't be restored";
+	case AF_NETLINK:
+		return "netlink sockets can't be restored";
+	case AF_PACKET:
+		return "packet sockets can't be restored";
+	default:
+		return "sockets of this family can't be restored";
+	}
+}
+
 static void unsupported_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	plugin_refuse(c, f, "%s", reason(f));
+	if (S_ISSOCK(f->mode))
+		plugin_outside(c, f, socket_reason(socket_domain(f)));
+	else
+		plugin_refuse(c, f, "%s", reason(f));
 }
 
 const struct plugin plugin_unsupported = {

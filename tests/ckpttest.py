@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pty
+import pwd
 import random
 import shutil
 import signal
@@ -93,6 +94,14 @@ def alive(pid):
     return len(tasks) > 1 or (proc_stat(pid) or "Z")[0] not in "ZX"
 
 
+def comm(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
 def proc_children(pid):
     found = []
     for name in os.listdir("/proc"):
@@ -153,6 +162,7 @@ class Job:
         self.restart_out = restart_out  # what ckpt_restart itself printed
         self.master = master
         self.known = restart_out is None  # to the coordinator
+        self.job_id = None  # "CKPT_JOB=..." of a launched job, once it was looked for
 
     def output(self):
         with open(self.out, "rb") as f:
@@ -222,14 +232,37 @@ class Job:
         if pid:
             os.kill(pid, sig)
 
+    def programs(self):
+        """All processes of the job but what is ours, as we see them; orphans have left the tree."""
+        found = set(self.tree())
+        if self.restart_out is None:
+            own = [e for pid, env in processes() if pid == self.popen.pid
+                   for e in env.split(b"\0") if e.startswith(b"CKPT_JOB=")]
+            self.job_id = own[0] if own else self.job_id
+            found |= {pid for pid, environ in processes()
+                      if self.job_id and self.job_id in environ.split(b"\0")}
+        return [pid for pid in found if not comm(pid).startswith("ckpt_")]
+
     def kill(self):
-        """kill -9 of the program; returns the status that the shell would see."""
-        self.signal(signal.SIGKILL)
-        status = self.wait(check=False)
-        return status
+        """kill -9 of the whole job; returns the status that the shell would see of the program."""
+        self.wait_program()
+        while True:  # stopped first: one that runs may make others, or tidy up behind a dead one
+            found = [pid for pid in self.programs() if alive(pid)]
+            for sig in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in found:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, sig)
+            if not found:
+                break
+            time.sleep(0.001)
+        # On a terminal ckpt_restart stops with its program, and nobody types fg here.
+        wait_for(lambda: not self.running() or self.popen.send_signal(signal.SIGCONT), self.story)
+        return self.wait(check=False)
 
     def kill_all(self):
-        """kill -9 of what we started, whatever it is: the supervisor of a restarted program."""
+        """kill -9 of what we started, whatever it is: the supervisor of a restarted job."""
+        if self.restart_out is None:
+            return self.kill()
         below = self.tree()[1:]
         self.popen.kill()
         status = self.wait(check=False)
@@ -250,7 +283,7 @@ class Job:
 class Ckpt:
     """One test's private place, user, coordinator and jobs."""
 
-    def __init__(self, installed, root=False, compress="zstd"):
+    def __init__(self, installed, root=False, compress="zstd", user=None):
         self.installed = installed
         self.root = root
         self.compress = compress
@@ -260,7 +293,10 @@ class Ckpt:
         if os.getuid() == 0 and not root:
             # a user of its own for each test: a coordinator takes up what it finds of its user's
             self.uid = self.gid = random.randint(FIRST_UID, LAST_UID)
-            self.as_user = {"user": self.uid, "group": self.uid, "extra_groups": []}
+            if user:  # a program that wants to know its name
+                entry = pwd.getpwnam(user)
+                self.uid, self.gid = entry.pw_uid, entry.pw_gid
+            self.as_user = {"user": self.uid, "group": self.gid, "extra_groups": []}
         self.dir = tempfile.mkdtemp(prefix="ckpt-test-")
         self.images = self.mkdir("images")
         self.work = self.mkdir("work")
@@ -420,11 +456,12 @@ class Ckpt:
         return done.stdout.decode()
 
     def chain(self, argv, generations=3, env=None, by="output", expected=None, stdin=None,
-              limit=LIMIT, restart_options=(), **launch):
+              limit=LIMIT, restart_options=(), at_once=False, **launch):
         """Run argv with checkpoints at random moments, each followed by kill -9 and a restart.
 
         Expects the output of an uninterrupted run, byte for byte. by="time" is for a program whose
-        output comes late. stdin names a file.
+        output comes late. stdin names a file. at_once: killed by the checkpoint itself, for programs
+        that later remove files they need again after a restart.
         """
         start = time.monotonic()
         if expected is None:
@@ -444,9 +481,12 @@ class Ckpt:
             time.sleep(self.random.random() * 0.01)
             if not job.running():
                 raise Failure("ended before checkpoint %d: %s" % (generation, job.story()))
-            image = self.checkpoint()["image"]
-            time.sleep(self.random.random() * 0.1 * took)
-            job.kill() if self.random.random() < 0.8 else job.kill_all()
+            image = self.checkpoint(*["--kill"] * at_once)["image"]
+            if at_once:
+                job.wait(check=False)
+            else:
+                time.sleep(self.random.random() * 0.1 * took)
+                job.kill() if self.random.random() < 0.8 else job.kill_all()
             job = self.restart(image, job, restart_options)
             assert job.wait_program() or job.popen.returncode == 0, job.story()
         job.wait(limit=limit)
@@ -508,6 +548,25 @@ class Ckpt:
         lines += ["IPC object left: " + o for o in set(ipc_objects()) - self.before
                   if self.owns_ipc(o)]
         return sorted(set(lines))
+
+    def ipc_remove(self):
+        """What a killed program leaves in the kernel: SysV objects, queues named /ckpt-test-*."""
+        for line in set(ipc_objects()) - self.before:
+            kind, ident, _, uid = line.split()
+            if int(uid) == self.uid:
+                # One that was to end with its last attachment may have done so meanwhile.
+                subprocess.run(["ipcrm", {"shm": "-m", "sem": "-s", "msg": "-q"}[kind], ident],
+                               stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["unshare", "-m", "sh", "-c",
+                        "mount -t mqueue none /mnt && find /mnt -name 'ckpt-test-*' -user %d -delete" % self.uid],
+                       check=True)
+
+    def remove_ipc(self):
+        """Remove SysV objects that a program had when it was killed: nobody else would."""
+        for line in set(ipc_objects()) - self.before:
+            if self.owns_ipc(line):
+                kind, number = line.split()[:2]
+                subprocess.run(["ipcrm", {"shm": "-m", "sem": "-s", "msg": "-q"}[kind], number], check=True)
 
     def owns_ipc(self, line):
         return not self.root and " %d " % self.uid in line

@@ -33,14 +33,14 @@ def programs():
     shutil.rmtree(top, ignore_errors=True)
 
 
-PYPI = ["veros", "greenlet", "numba"]
+PYPI = ["veros", "greenlet", "numba", "joblib", "dask", "distributed", "mpi4py"]
 
 
 @pytest.fixture(scope="session")
 def pypi():
     """A directory with packages of PyPI for Debian's python3, kept under build/; for PYTHONPATH."""
     where = os.path.join(ckpttest.TREE, "build", "pypi")
-    stamp = os.path.join(where, "installed")
+    stamp = os.path.join(where, "-".join(["installed", *PYPI]))
     if not os.path.exists(stamp):
         shutil.rmtree(where, ignore_errors=True)
         run = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "-q", "--target", where, *PYPI],
@@ -58,6 +58,20 @@ def pypi():
     shutil.rmtree(top, ignore_errors=True)
 
 
+@pytest.fixture
+def shells(ckpt):
+    """Call it for a shelltest.Shell; all are closed at the end."""
+    import shelltest
+    made = []
+
+    def make(**options):
+        made.append(shelltest.Shell(ckpt, **options))
+        return made[-1]
+    yield make
+    for s in made:
+        s.p.close(force=True)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
@@ -72,7 +86,7 @@ def ckpt(request, installed):
     Indirect parameter: a dict of Ckpt's arguments. Default: an ordinary user, zstd.
     """
     options = dict(getattr(request, "param", None) or {})
-    if options.get("root") and os.getuid() != 0:
+    if (options.get("root") or options.get("user")) and os.getuid() != 0:
         pytest.skip("needs root")
     c = ckpttest.Ckpt(installed, **options)
     yield c

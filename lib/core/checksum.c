@@ -1,5 +1,5 @@
 /*
- * XXH3, 64 bits: at the speed of memory, and any flipped bit shows.
+ * XXH3, of checksums 64 bits: at the speed of memory, and any flipped bit shows.
  */
 #define XXH_INLINE_ALL
 #define XXH_NO_STDLIB
@@ -11,6 +11,13 @@ enum { FILE_STEP = 16 << 10 };
 uint64_t image_checksum(const void *p, size_t n)
 {
 	return XXH3_64bits(p, n);
+}
+
+struct image_hash image_hash(const void *p, size_t n, uint64_t seed)
+{
+	XXH128_hash_t h = XXH3_128bits_withSeed(p, n, seed);
+
+	return (struct image_hash){h.low64, h.high64};
 }
 
 int image_checksum_file(int fd, uint64_t off, uint64_t len, uint64_t *sum)

@@ -148,6 +148,30 @@ static int set_timeout(struct job_config *c, const char *s)
 	return 0;
 }
 
+int config_parse_tcp(const char *s, bool *refuse)
+{
+	*refuse = str_eq(s, "refuse");
+	return *refuse || str_eq(s, "reset") ? 0 : -EINVAL;
+}
+
+static int set_tcp(struct job_config *c, const char *s)
+{
+	bool refuse;
+	int err = config_parse_tcp(s, &refuse);
+
+	if (!err)
+		c->tcp_refuse = refuse;
+	return err;
+}
+
+static int set_ignore(struct job_config *c, const char *s)
+{
+	if (str_len(s) >= sizeof(c->ignore))
+		return -EINVAL;
+	str_copy(c->ignore, s, sizeof(c->ignore));
+	return 0;
+}
+
 static const struct variable {
 	const char *name;
 	int (*set)(struct job_config *c, const char *value);
@@ -155,6 +179,7 @@ static const struct variable {
 	{"CKPT_JOB", set_job},	     {"CKPT_NAME", set_name},	    {"CKPT_DIR", set_dir},
 	{"CKPT_KEEP", set_keep},     {"CKPT_COMPRESS", set_level},  {"CKPT_INTERVAL", set_interval},
 	{"CKPT_SIGNAL", set_signal}, {"CKPT_TIMEOUT", set_timeout},
+	{"CKPT_TCP", set_tcp},	     {"CKPT_IGNORE", set_ignore},
 };
 
 int config_set(struct job_config *c, const char *name, const char *value)

@@ -44,6 +44,12 @@ bool str_ends(const char *s, const char *suffix);
 /* Copy at most n - 1 bytes and terminate; returns true when all of src fitted. */
 bool str_copy(char *dst, const char *src, size_t n);
 
+/*
+ * Does the pattern at *p, which ends at a ',' or the end of the text, match all of s? '*' stands for any
+ * characters, '?' for one. *p is moved behind the pattern either way.
+ */
+bool str_glob(const char **p, const char *s);
+
 /* Parse digits at *p and move it behind them; no digit gives 0 and leaves *p. */
 uint64_t parse_dec(const char **p);
 uint64_t parse_hex(const char **p);
@@ -101,6 +107,11 @@ void blob_free(struct blob *b);
  * Without CLONE_SETTLS it keeps the thread pointer of the caller.
  */
 long clone_on_stack(unsigned long flags, void *stack_top, int (*fn)(void *), void *arg)
+	__attribute__((visibility("hidden")));
+
+struct clone_args;
+/* The same by clone3(2): args (<linux/sched.h>) of size bytes name the stack. */
+long clone3_on_stack(struct clone_args *args, size_t size, int (*fn)(void *), void *arg)
 	__attribute__((visibility("hidden")));
 
 /* ---- maps.c: lines of /proc/PID/maps ---------------------------------------------------- */

@@ -12,12 +12,13 @@
 #define CKPT_IMAGE_H
 
 #include "core.h"
+#include "shared.h"
 
 #define IMAGE_MAGIC	    "CKPTIMG\n"
 #define IMAGE_TRAILER_MAGIC "CKPTEND\n"
 
 enum {
-	IMAGE_VERSION = 1,
+	IMAGE_VERSION = 2,
 	IMAGE_MACHINE = 62, /* EM_X86_64 of <elf.h> */
 	IMAGE_CHUNK_MAX = 1 << 20,
 	IMAGE_SECTIONS_MAX = 1 << 16,
@@ -41,7 +42,7 @@ enum section_type {
 	SECTION_JOB = 1,     /* records: the job as a whole (REC_JOB) */
 	SECTION_PROCESS = 2, /* records: one process; owner is its index, parents first */
 	SECTION_EXTENTS = 3, /* struct image_extent[]: where the bytes of one process are */
-	SECTION_CHUNKS = 4,  /* struct image_chunk[] of the whole image */
+	SECTION_CHUNKS = 4,  /* struct image_chunk[] that one process has written; `first` is the id of the first */
 };
 
 enum section_flag {
@@ -53,7 +54,7 @@ struct image_section {
 	uint32_t type;
 	uint32_t flags;
 	uint32_t owner; /* process index, or 0 */
-	uint32_t reserved;
+	uint32_t first; /* SECTION_CHUNKS: ids of chunks go on from here; together they are 0, 1, … */
 	uint64_t offset; /* in the file */
 	uint64_t stored; /* bytes in the file */
 	uint64_t raw;	 /* bytes once decompressed */
@@ -79,7 +80,7 @@ enum stream {
 struct image_extent {
 	uint64_t start;
 	uint32_t len;	       /* bytes, at most IMAGE_CHUNK_MAX */
-	uint32_t chunk;	       /* index into the chunk table */
+	uint32_t chunk;	       /* its id; several processes may refer to one */
 	uint32_t chunk_offset; /* in the chunk's raw bytes */
 	uint32_t stream;
 };
@@ -99,21 +100,25 @@ _Static_assert(sizeof(struct image_trailer) == 64, "on disk");
 
 /* XXH3 64-bit of n bytes. */
 uint64_t image_checksum(const void *p, size_t n);
-/* The same of bytes [off, off + len) of a file: 0, or what io_pread() says. */
+/* XXH3 128-bit, for the same content to be found: with a random seed nobody can make two that collide. */
+struct image_hash {
+	uint64_t low, high;
+};
+struct image_hash image_hash(const void *p, size_t n, uint64_t seed);
+/* XXH3 64-bit of bytes [off, off + len) of a file: 0, or what io_pread() says. */
 int image_checksum_file(int fd, uint64_t off, uint64_t len, uint64_t *sum);
 
 /* ---- Writing (image_write.c): frozen-safe, any number of writers at a time ---------------- */
 
 /*
- * An image being written. Lives in memory that all writers share; `tail` moves by atomic add, so
- * writers never wait for each other. err keeps the first error of any writer.
+ * An image being written, as one process sees it. What all writers share lies in `shared` (shared.h):
+ * places in the file, ids of chunks and entries of the footer are taken by atomic adds, so writers
+ * never wait for each other. The first error of any of them stays, and stops all.
  */
 struct image_writer {
 	int fd;
-	int level;	/* zstd level, 0: store as it is */
-	uint64_t tail;	/* next free offset; relaxed: only its own value matters */
-	int err;	/* -errno; relaxed */
-	struct blob sections; /* struct image_section[], used by one writer only */
+	int level; /* zstd level, 0: store as it is */
+	struct shared_head *shared;
 };
 
 /* Scratch of one writer: compressor and output buffer. Released with the address space. */
@@ -124,14 +129,19 @@ struct image_scratch {
 };
 
 int image_scratch_init(struct image_scratch *s, int level, size_t raw_max);
-/* Write the header at offset 0 and set the tail behind it. */
-int image_begin(struct image_writer *w, int fd, int level, uint64_t created_ns);
+/* Write the header at offset 0 and set the tail behind it: the first writer, before all others. */
+int image_begin(struct image_writer *w, uint64_t created_ns);
+/* Ids for n chunks, one behind the other, from *first on. */
+int image_take_chunks(struct image_writer *w, uint32_t n, uint32_t *first);
 /* Append raw[0..n) as a chunk and fill *c. n at most IMAGE_CHUNK_MAX. */
 int image_put_chunk(struct image_writer *w, struct image_scratch *s, const void *raw, size_t n,
 		    struct image_chunk *c);
 int image_put_section(struct image_writer *w, uint32_t type, uint32_t flags, uint32_t owner,
 		      const void *raw, size_t n);
-/* Write footer and trailer. The file is not yet synced. */
+/* The table of the chunks with ids from first on. */
+int image_put_chunks(struct image_writer *w, uint32_t owner, uint32_t first,
+		     const struct image_chunk *c, uint32_t n);
+/* Write footer and trailer, when all other writers are done. The file is not yet synced. */
 int image_end(struct image_writer *w);
 
 /* ---- Reading (image_read.c): every number is checked before it is used -------------------- */
@@ -143,7 +153,8 @@ struct image {
 	struct image_header header;
 	struct image_section *sections;
 	uint32_t nsections;
-	struct image_chunk *chunks;
+	uint32_t nprocesses;	    /* their indexes are the owners 0 to nprocesses - 1 */
+	struct image_chunk *chunks; /* by id */
 	uint64_t nchunks;
 	struct arena arena;
 };

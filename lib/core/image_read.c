@@ -259,8 +259,8 @@ int image_verify_section(const struct image *img, const struct image_section *s)
 	return sum == s->checksum ? 0 : -EBADMSG;
 }
 
-/* Decompress in[0..s->stored) into memory of img->arena. */
-static int unpack_section(struct image *img, const struct image_section *s, const void *in,
+/* Decompress in[0..s->stored) into memory of keep; tmp is for the decompressor. */
+static int unpack_section(const struct image_section *s, const void *in, struct arena *keep,
 			  struct arena *tmp, void **data)
 {
 	size_t n = image_dctx_size();
@@ -269,7 +269,7 @@ static int unpack_section(struct image *img, const struct image_section *s, cons
 	if (ZSTD_getFrameContentSize(in, s->stored) != s->raw)
 		return -EBADMSG;
 	mem = arena_alloc(tmp, n);
-	out = arena_alloc(&img->arena, s->raw);
+	out = arena_alloc(keep, s->raw);
 	if (!mem || !out)
 		return -ENOMEM;
 	if (ZSTD_decompressDCtx(image_dctx(mem, n), out, s->raw, in, s->stored) != s->raw)
@@ -278,11 +278,12 @@ static int unpack_section(struct image *img, const struct image_section *s, cons
 	return 0;
 }
 
-static int load_section(struct image *img, const struct image_section *s, struct arena *tmp,
-			void **data)
+/* Read, check and decompress into memory of keep. */
+static int load_section(const struct image *img, const struct image_section *s, struct arena *keep,
+			struct arena *tmp, void **data)
 {
 	bool packed = s->flags & SECTION_ZSTD;
-	void *in = arena_alloc(packed ? tmp : &img->arena, s->stored);
+	void *in = arena_alloc(packed ? tmp : keep, s->stored);
 	int r;
 
 	if (!in)
@@ -293,16 +294,16 @@ static int load_section(struct image *img, const struct image_section *s, struct
 	if (image_checksum(in, s->stored) != s->checksum)
 		return -EBADMSG;
 	if (packed)
-		return unpack_section(img, s, in, tmp, data);
+		return unpack_section(s, in, keep, tmp, data);
 	*data = in;
 	return 0;
 }
 
-int image_read_section(struct image *img, const struct image_section *s, void **data, size_t *n,
-		       struct text *why)
+static int read_section(const struct image *img, const struct image_section *s, struct arena *keep,
+			void **data, struct text *why)
 {
 	struct arena tmp = {0};
-	int r = load_section(img, s, &tmp, data);
+	int r = load_section(img, s, keep, &tmp, data);
 
 	arena_free(&tmp);
 	if (r == -EBADMSG)
@@ -310,37 +311,139 @@ int image_read_section(struct image *img, const struct image_section *s, void **
 	if (r < 0)
 		return refuse(why, r, "section of type %u at %lu can't be read: %s", s->type,
 			      s->offset, errno_name(r));
-	*n = s->raw;
+	return 0;
+}
+
+int image_read_section(struct image *img, const struct image_section *s, void **data, size_t *n,
+		       struct text *why)
+{
+	int r = read_section(img, s, &img->arena, data, why);
+
+	*n = r < 0 ? 0 : s->raw;
+	return r;
+}
+
+/* The owners of sections PROCESS are 0, 1, …; each is there once. */
+static int count_processes(struct image *img, struct text *why)
+{
+	uint32_t n = 0, last = 0;
+
+	for (uint32_t i = 0; i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+
+		if (s->type != SECTION_PROCESS)
+			continue;
+		last = s->owner > last ? s->owner : last;
+		n++;
+	}
+	if (n && last >= n)
+		return refuse(why, -EBADMSG, "damaged: process %u of %u", last, n);
+	img->nprocesses = n;
 	return 0;
 }
 
 /* ---- chunks ---- */
 
+static bool section_is_chunks(const struct image_section *s)
+{
+	return s->type == SECTION_CHUNKS;
+}
+
+/*
+ * Do the ids of all tables together make 0, 1, … nchunks - 1, each but once? As many as there are
+ * between 0 and their number, and none twice.
+ */
+static bool chunks_tile(const struct image *img, struct span *s)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < img->nsections; i++) {
+		const struct image_section *t = &img->sections[i];
+		uint64_t count = t->raw / sizeof(struct image_chunk);
+
+		if (!section_is_chunks(t) || count == 0)
+			continue;
+		if (count > img->nchunks || t->first > img->nchunks - count)
+			return false;
+		s[n++] = (struct span){0, t->first, count};
+	}
+	return spans_disjoint(s, n);
+}
+
+/* How many there are. A chunk takes a byte of the file at least. */
+static int count_chunks(struct image *img, uint64_t end, struct text *why)
+{
+	uint64_t n = 0;
+	bool any = false;
+
+	for (uint32_t i = 0; i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+
+		if (!section_is_chunks(s))
+			continue;
+		any = true;
+		n += s->raw / sizeof(struct image_chunk);
+		if (s->raw % sizeof(struct image_chunk) || n > end || n > UINT32_MAX)
+			return refuse(why, -EBADMSG, "damaged: table of chunks of %lu bytes", s->raw);
+	}
+	if (!any)
+		return refuse(why, -EBADMSG, "damaged: no table of chunks");
+	img->nchunks = n;
+	return 0;
+}
+
+static bool chunk_is_good(const struct image_chunk *c, uint64_t end)
+{
+	return c->raw > 0 && c->raw <= IMAGE_CHUNK_MAX && c->stored > 0 && c->stored <= c->raw &&
+	       c->offset >= sizeof(struct image_header) && c->offset <= end &&
+	       c->stored <= end - c->offset;
+}
+
+/* Put the tables in their places among img->chunks. */
+static int load_chunks(struct image *img, struct text *why)
+{
+	for (uint32_t i = 0; i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+		struct arena tmp = {0};
+		void *data;
+		int r;
+
+		if (!section_is_chunks(s))
+			continue;
+		r = read_section(img, s, &tmp, &data, why);
+		if (r == 0)
+			__builtin_memcpy(img->chunks + s->first, data, s->raw);
+		arena_free(&tmp);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int read_chunks(struct image *img, uint64_t end, struct text *why)
 {
-	const struct image_section *s = image_find(img, SECTION_CHUNKS, 0);
-	void *data;
-	size_t n;
-	int r;
+	struct arena tmp = {0};
+	struct span *s;
+	bool good;
+	int r = count_chunks(img, end, why);
 
-	if (!s)
-		return refuse(why, -EBADMSG, "damaged: no table of chunks");
-	/* A chunk takes a byte of the file at least. */
-	if (s->raw % sizeof(struct image_chunk) || s->raw / sizeof(struct image_chunk) > end)
-		return refuse(why, -EBADMSG, "damaged: table of chunks of %lu bytes", s->raw);
-	r = image_read_section(img, s, &data, &n, why);
 	if (r < 0)
 		return r;
-	img->chunks = data;
-	img->nchunks = n / sizeof(struct image_chunk);
-	for (uint64_t i = 0; i < img->nchunks; i++) {
-		const struct image_chunk *c = &img->chunks[i];
-
-		if (c->raw == 0 || c->raw > IMAGE_CHUNK_MAX || c->stored == 0 ||
-		    c->stored > c->raw || c->offset < sizeof(struct image_header) ||
-		    c->offset > end || c->stored > end - c->offset)
-			return refuse(why, -EBADMSG, "damaged: chunk %lu at %lu", i, c->offset);
-	}
+	s = arena_alloc(&tmp, img->nsections * sizeof(*s));
+	good = s && chunks_tile(img, s);
+	arena_free(&tmp);
+	img->chunks = arena_alloc(&img->arena, img->nchunks * sizeof(*img->chunks));
+	if (!s || !img->chunks)
+		return refuse(why, -ENOMEM, "no memory for %lu chunks", img->nchunks);
+	if (!good)
+		return refuse(why, -EBADMSG, "damaged: tables of chunks overlap or leave a gap");
+	r = load_chunks(img, why);
+	if (r < 0)
+		return r;
+	for (uint64_t i = 0; i < img->nchunks; i++)
+		if (!chunk_is_good(&img->chunks[i], end))
+			return refuse(why, -EBADMSG, "damaged: chunk %lu at %lu", i,
+				      img->chunks[i].offset);
 	return 0;
 }
 
@@ -413,6 +516,8 @@ int image_open(struct image *img, int fd, struct text *why)
 		r = read_footer(&made, &t, why);
 	if (r == 0)
 		r = check_sections(&made, t.footer_offset, why);
+	if (r == 0)
+		r = count_processes(&made, why);
 	if (r == 0)
 		r = read_chunks(&made, t.footer_offset, why);
 	if (r == 0)

@@ -102,25 +102,26 @@ static struct stored pack(const struct image_writer *w, struct image_scratch *s,
 /* Keep the first error of all writers; relaxed, whoever reads it only wants to stop early. */
 static int set_error(struct image_writer *w, int err)
 {
-	int none = 0;
+	int32_t none = 0;
 
-	__atomic_compare_exchange_n(&w->err, &none, err, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&w->shared->image_err, &none, err, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
 	return err;
 }
 
 /* Put st where there is room; the place goes to *offset. */
 static int append(struct image_writer *w, struct stored st, uint64_t *offset)
 {
-	int r = __atomic_load_n(&w->err, __ATOMIC_RELAXED);
+	int r = __atomic_load_n(&w->shared->image_err, __ATOMIC_RELAXED);
 
 	if (r < 0)
 		return r;
-	*offset = __atomic_fetch_add(&w->tail, st.len, __ATOMIC_RELAXED);
+	*offset = __atomic_fetch_add(&w->shared->tail, st.len, __ATOMIC_RELAXED);
 	r = io_pwrite(w->fd, st.data, st.len, *offset);
 	return r < 0 ? set_error(w, r) : 0;
 }
 
-int image_begin(struct image_writer *w, int fd, int level, uint64_t created_ns)
+int image_begin(struct image_writer *w, uint64_t created_ns)
 {
 	struct image_header h = {
 		.magic = IMAGE_MAGIC,
@@ -133,9 +134,23 @@ int image_begin(struct image_writer *w, int fd, int level, uint64_t created_ns)
 	int r;
 
 	h.checksum = image_checksum(&h, offsetof(struct image_header, checksum));
-	*w = (struct image_writer){.fd = fd, .level = level, .tail = sizeof(h)};
-	r = io_pwrite(fd, &h, sizeof(h), 0);
+	w->shared->tail = sizeof(h);
+	r = io_pwrite(w->fd, &h, sizeof(h), 0);
 	return r < 0 ? set_error(w, r) : 0;
+}
+
+/* The counter keeps within its 32 bits, and so do the ids that others have got. */
+int image_take_chunks(struct image_writer *w, uint32_t n, uint32_t *first)
+{
+	uint32_t *next = &w->shared->nchunks, was = __atomic_load_n(next, __ATOMIC_RELAXED);
+
+	do {
+		if (n > UINT32_MAX - was)
+			return set_error(w, -E2BIG);
+	} while (!__atomic_compare_exchange_n(next, &was, was + n, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	*first = was;
+	return 0;
 }
 
 int image_put_chunk(struct image_writer *w, struct image_scratch *s, const void *raw, size_t n,
@@ -157,49 +172,83 @@ int image_put_chunk(struct image_writer *w, struct image_scratch *s, const void 
 	return 0;
 }
 
-/* A section is compressed in one piece, in memory that lasts no longer; without it, not at all. */
-int image_put_section(struct image_writer *w, uint32_t type, uint32_t flags, uint32_t owner,
-		      const void *raw, size_t n)
+/* ---- sections ---- */
+
+static struct image_section *footer(const struct image_writer *w)
 {
-	struct image_section sec = {.type = type, .flags = flags, .owner = owner, .raw = n};
+	return (struct image_section *)((uint8_t *)w->shared + w->shared->sections_offset);
+}
+
+/* An entry of the footer; the count of writers that are done orders it before image_end(). */
+static int list_section(struct image_writer *w, const struct image_section *sec)
+{
+	uint32_t i = __atomic_fetch_add(&w->shared->nsections, 1, __ATOMIC_RELAXED);
+
+	if (i >= w->shared->sections_max)
+		return set_error(w, -E2BIG);
+	footer(w)[i] = *sec;
+	return 0;
+}
+
+/*
+ * Fill in and append the section *sec. It is compressed in one piece, in memory that lasts no longer;
+ * without it, not at all.
+ */
+static int put_section(struct image_writer *w, struct image_section *sec, const void *raw, size_t n)
+{
 	struct image_scratch s = {0};
 	struct stored st;
 	int r;
 
-	if ((flags & SECTION_ZSTD) && n > 0 && n <= IMAGE_SECTION_MAX)
+	if ((sec->flags & SECTION_ZSTD) && n > 0 && n <= IMAGE_SECTION_MAX)
 		image_scratch_init(&s, w->level, n);
 	st = pack(w, &s, raw, n);
 	if (st.len == n)
-		sec.flags &= ~SECTION_ZSTD;
-	sec.stored = st.len;
-	sec.checksum = image_checksum(st.data, st.len);
-	r = append(w, st, &sec.offset);
+		sec->flags &= ~SECTION_ZSTD;
+	sec->raw = n;
+	sec->stored = st.len;
+	sec->checksum = image_checksum(st.data, st.len);
+	r = append(w, st, &sec->offset);
 	scratch_free(&s, w->level, n);
-	if (r < 0)
-		return r;
-	blob_put(&w->sections, &sec, sizeof(sec));
-	return w->sections.err ? set_error(w, w->sections.err) : 0;
+	return r < 0 ? r : list_section(w, sec);
+}
+
+int image_put_section(struct image_writer *w, uint32_t type, uint32_t flags, uint32_t owner,
+		      const void *raw, size_t n)
+{
+	struct image_section sec = {.type = type, .flags = flags, .owner = owner};
+
+	return put_section(w, &sec, raw, n);
+}
+
+int image_put_chunks(struct image_writer *w, uint32_t owner, uint32_t first,
+		     const struct image_chunk *c, uint32_t n)
+{
+	struct image_section sec = {
+		.type = SECTION_CHUNKS,
+		.flags = SECTION_REQUIRED | SECTION_ZSTD,
+		.owner = owner,
+		.first = first,
+	};
+
+	return put_section(w, &sec, c, n * sizeof(*c));
 }
 
 int image_end(struct image_writer *w)
 {
-	struct stored footer = {w->sections.data, w->sections.len};
-	struct image_trailer t = {
-		.nsections = w->sections.len / sizeof(struct image_section),
-		.magic = IMAGE_TRAILER_MAGIC,
-	};
+	uint32_t n = w->shared->nsections;
+	struct stored all = {footer(w), n * sizeof(struct image_section)};
+	struct image_trailer t = {.nsections = n, .magic = IMAGE_TRAILER_MAGIC};
 	uint64_t at;
 	int r;
 
-	if (t.nsections > IMAGE_SECTIONS_MAX)
+	if (n > IMAGE_SECTIONS_MAX)
 		return set_error(w, -E2BIG);
-	r = append(w, footer, &t.footer_offset);
+	r = append(w, all, &t.footer_offset);
 	if (r < 0)
 		return r;
-	t.footer_checksum = image_checksum(footer.data, footer.len);
-	t.file_size = w->tail + sizeof(t);
+	t.footer_checksum = image_checksum(all.data, all.len);
+	t.file_size = w->shared->tail + sizeof(t);
 	t.checksum = image_checksum(&t, offsetof(struct image_trailer, checksum));
-	r = append(w, (struct stored){&t, sizeof(t)}, &at);
-	blob_free(&w->sections);
-	return r;
+	return append(w, (struct stored){&t, sizeof(t)}, &at);
 }

@@ -19,14 +19,14 @@ struct field {
 
 struct layout {
 	uint16_t size;
-	struct field text[4]; /* a len of 0 ends them */
+	struct field text[5]; /* a len of 0 ends them */
 };
 
 #define FIELD(t, f)                                                                                \
 	{                                                                                          \
 		offsetof(struct t, f), sizeof(((struct t *)0)->f)                                  \
 	}
-#define CONFIG(t) FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir)
+#define CONFIG(t) FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir), FIELD(t, config.ignore)
 
 static const struct layout layouts[] = {
 	[MSG_HELLO] = {sizeof(struct msg_hello), {FIELD(msg_hello, exe_name), CONFIG(msg_hello)}},
@@ -135,10 +135,30 @@ int msg_connect(const char *socket_path)
 
 int msg_send(int fd, const struct msg *m)
 {
+	return msg_send_fd(fd, m, -1);
+}
+
+/* Room for one descriptor beside a message. */
+union fd_control {
+	struct cmsghdr h;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int msg_send_fd(int fd, const struct msg *m, int pass)
+{
+	struct iovec iov = {(void *)m, m->size};
+	union fd_control c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+				    .cmsg_type = SCM_RIGHTS}};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	long n;
 
+	if (pass >= 0) {
+		__builtin_memcpy(CMSG_DATA(&c.h), &pass, sizeof(pass));
+		h.msg_control = &c;
+		h.msg_controllen = sizeof(c);
+	}
 	do
-		n = sys_call6(__NR_sendto, fd, (long)m, m->size, MSG_NOSIGNAL, 0, 0);
+		n = sys_call3(__NR_sendmsg, fd, &h, MSG_NOSIGNAL);
 	while (n == -EINTR);
 	return n < 0 ? n : 0;
 }
@@ -163,17 +183,31 @@ static bool is_passing(long err)
 	return err == -EINTR || err == -EAGAIN || err == -ECONNRESET;
 }
 
-int msg_recv(int fd, union any_msg *m, int timeout_ms)
+/* One packet: its length or -errno; more than fits shows as more than there is room for. */
+static long packet_recv(int fd, union any_msg *m, int *passed)
+{
+	struct iovec iov = {m, sizeof(*m)};
+	union fd_control c;
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+	long n = sys_call3(__NR_recvmsg, fd, &h, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	if (n >= 0 && h.msg_controllen >= sizeof(c.h) && c.h.cmsg_level == SOL_SOCKET &&
+	    c.h.cmsg_type == SCM_RIGHTS)
+		__builtin_memcpy(passed, CMSG_DATA(&c.h), sizeof(*passed));
+	return n;
+}
+
+int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed)
 {
 	uint64_t deadline = 0;
 	long n;
 	int err;
 
+	*passed = -1;
 	if (timeout_ms >= 0)
 		deadline = sys_clock_ns(1) + (uint64_t)timeout_ms * 1000000 + 1;
 	for (;;) {
-		n = sys_call6(__NR_recvfrom, fd, (long)m, sizeof(*m), MSG_DONTWAIT | MSG_TRUNC, 0,
-			      0);
+		n = packet_recv(fd, m, passed);
 		if (n >= 0)
 			break;
 		if (!is_passing(n))
@@ -188,8 +222,16 @@ int msg_recv(int fd, union any_msg *m, int timeout_ms)
 	}
 	if (n == 0)
 		return 0;
-	if ((size_t)n > sizeof(*m))
-		return -EPROTO;
-	err = msg_check(m, n);
+	err = (size_t)n > sizeof(*m) ? -EPROTO : msg_check(m, n);
 	return err ? err : 1;
+}
+
+int msg_recv(int fd, union any_msg *m, int timeout_ms)
+{
+	int passed;
+	int r = msg_recv_fd(fd, m, timeout_ms, &passed);
+
+	if (passed >= 0)
+		sys_close(passed);
+	return r;
 }

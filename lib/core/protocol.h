@@ -7,11 +7,13 @@
  *   C -> P  signal (SI_QUEUE, sival_int = request)
  *   P -> C  MSG_LEADER                   P's leader has opened its connection
  *   C -> P  MSG_PARAMS                   what to do, or OP_NONE: go back
+ *   P -> C  MSG_BARRIER PHASE_FREEZE     all threads of P stand still
+ *   C -> P  MSG_RELEASE PHASE_FREEZE     all processes of the job do; with the memory that they share
+ *                                        (shared.h); go 0: call it off
  *   P -> C  MSG_REFUSE*                  each thing that can't be checkpointed, one line
- *   P -> C  MSG_BARRIER PHASE_FREEZE     all threads stand still, state is collected
- *   C -> P  MSG_RELEASE PHASE_FREEZE     go: 1, or call it off: 0
- *   P -> C  MSG_BARRIER PHASE_SNAPSHOT   the copy is made (or could not be: err)
- *   C -> P  MSG_RELEASE PHASE_SNAPSHOT   all have: thaw
+ *   P -> C  MSG_BARRIER PHASE_DRAIN      everything is collected that is lost when somebody runs
+ *   C -> P  MSG_RELEASE PHASE_DRAIN      all have: copy and thaw
+ *   P -> C  MSG_BARRIER PHASE_SNAPSHOT   the copy is made (or could not be: err); nobody waits here
  *   P -> C  MSG_THAWED                   with the pause
  *   W -> C  MSG_PROGRESS*, MSG_DONE      from the writer, over the same connection
  *
@@ -25,11 +27,12 @@
 
 enum {
 	PROTOCOL_MAGIC = 0x54504b43, /* "CKPT" */
-	PROTOCOL_VERSION = 1,
+	PROTOCOL_VERSION = 2,
 	MSG_MAX = 8192,	 /* bytes of a packet, at most */
 	JOB_ID_MAX = 32, /* with terminator, as all below */
 	JOB_NAME_MAX = 64,
 	CKPT_PATH_MAX = 4096,
+	CKPT_IGNORE_MAX = 512,
 };
 
 enum phase {
@@ -82,7 +85,8 @@ struct job_config {
 	uint32_t interval_s;	/* CKPT_INTERVAL, 0: never */
 	int32_t signo;		/* CKPT_SIGNAL: the reserved signal */
 	uint32_t timeout_ms;	/* CKPT_TIMEOUT: time limit of a freeze */
-	uint32_t reserved;
+	uint32_t tcp_refuse;	/* CKPT_TCP: not 0: refuse, when a connection leads outside the job */
+	char ignore[CKPT_IGNORE_MAX]; /* CKPT_IGNORE: descriptors to leave out, GLOB[,GLOB...] of links */
 };
 
 /* A process is there: sent by the constructor, after fork and after a restart; no answer. */
@@ -114,8 +118,7 @@ struct msg_params {
 	int32_t level;
 	uint64_t generation;
 	uint32_t timeout_ms;
-	uint32_t process_index; /* of how many */
-	uint32_t nprocesses;
+	uint32_t reserved[2];
 	uint32_t blocked_nr; /* the system call the leader was in, and where: /proc/PID/syscall; */
 	uint64_t blocked_sp; /* read before the signal; blocked_sp 0: it was not in one */
 	uint64_t blocked_pc;
@@ -123,7 +126,11 @@ struct msg_params {
 	char path[CKPT_PATH_MAX]; /* of the image, absolute; written as path.part first */
 	char link[JOB_NAME_MAX * 2]; /* name, in the same directory, of the link to the newest */
 };
-enum { PARAMS_STAY_FROZEN = 1 /* --kill: do not thaw before the image is durable */ };
+enum {
+	PARAMS_STAY_FROZEN = 1, /* --kill: do not thaw before the image is durable */
+	PARAMS_STOPPED = 2,	/* the process is stopped: thaw only after MSG_RELEASE PHASE_THAW, when its tracer
+				   has left and it stands still by itself again */
+};
 
 /* text is terminated: "fd 7 (anon_inode:[io_uring]): …"; the coordinator prepends "pid N (name): ". */
 struct msg_line {
@@ -137,10 +144,13 @@ struct msg_barrier {
 	int32_t err; /* 0, or -errno: this process can't go on; a MSG_REFUSE told why */
 };
 
+/* With PHASE_FREEZE and go 1 the descriptor of the shared memory comes with it (SCM_RIGHTS). */
 struct msg_release {
 	struct msg m;
 	uint32_t phase;
 	int32_t go; /* 1: on; 0: thaw, the checkpoint is called off */
+	uint32_t process_index; /* PHASE_FREEZE: which of the job's processes this is (shared.h), */
+	uint32_t nprocesses;	/* of how many */
 };
 
 struct msg_thawed {
@@ -211,6 +221,8 @@ struct msg_process {
 	struct msg m;
 	int32_t pid;	   /* as seen by the coordinator */
 	int32_t inner_pid; /* as seen by itself */
+	int32_t ppid;	   /* as seen by the coordinator; not necessarily one of the job */
+	uint32_t reserved;
 	char name[64];
 };
 
@@ -223,7 +235,8 @@ struct msg_result {
 	char image[CKPT_PATH_MAX];
 	uint64_t raw_bytes, image_bytes;
 	uint64_t pause_ns, total_ns;
-	uint64_t freeze_ns, collect_ns, fork_ns;
+	uint64_t freeze_ns, collect_ns, fork_ns; /* parts of the pause */
+	uint64_t coordinator_ns; /* CPU time of the coordinator, until the last one was let go to copy itself */
 	uint32_t nthreads;
 	uint32_t in_pause;
 	char text[1024];
@@ -269,11 +282,15 @@ int msg_check(const union any_msg *m, size_t n);
 int msg_connect(const char *socket_path);
 /* Send; 0 or -errno; never raises SIGPIPE. */
 int msg_send(int fd, const struct msg *m);
+/* The same with a descriptor (SCM_RIGHTS); -1: without. */
+int msg_send_fd(int fd, const struct msg *m, int pass);
 /*
  * Receive and check one message, waiting at most timeout_ms (-1: for ever). 1; 0 when the peer has
  * closed; -ETIMEDOUT, -EPROTO, -errno.
  */
 int msg_recv(int fd, union any_msg *m, int timeout_ms);
+/* The same; *passed is the descriptor that came with it (close-on-exec), -1: none. */
+int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed);
 
 /* ---- config.c: the environment of a job ---- */
 
@@ -290,6 +307,8 @@ int config_set(struct job_config *c, const char *name, const char *value);
 int config_check(const struct job_config *c);
 /* "zstd", "zstd:LEVEL", "none" to a level; -EINVAL. Levels 1 to 19; default 1. */
 int config_parse_level(const char *s, int *level);
+/* "reset" or "refuse" to whether it is the second; -EINVAL. */
+int config_parse_tcp(const char *s, bool *refuse);
 /* "90", "10m", "2h", "1d" to seconds; -EINVAL. */
 int config_parse_seconds(const char *s, uint32_t *seconds);
 

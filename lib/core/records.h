@@ -48,6 +48,9 @@ enum rec_type {
 	REC_SOCKET,
 	REC_AIO,
 	REC_PLUGIN, /* what the plugin of an open file keeps about it */
+	REC_CHILD,  /* of a process: what its wait(2) has not told it yet */
+	REC_IPC,    /* a SysV object of the job; in the process that saved it */
+	REC_SYSCTL, /* a limit of the IPC namespace: "kernel/msgmax=8192" */
 };
 
 /* The job and the machine it ran on. */
@@ -100,10 +103,38 @@ struct rec_process {
 	uint32_t thp_disable; /* prctl state */
 	int32_t pdeathsig;
 	uint32_t child_subreaper;
-	uint32_t reserved;
+	uint32_t flags; /* enum process_flag */
 	int32_t tty_pgid; /* foreground group of the controlling terminal, 0: none */
 	uint32_t last_pid; /* /proc/sys/kernel/ns_last_pid, 0: unknown */
+	int32_t parent;	     /* index of its parent in this image, -1: outside the job, or init */
+	int32_t exit_signal; /* what its parent gets when it ends; 0: nothing */
+	uint32_t files_of;   /* with PROCESS_SHARES_FILES: whose descriptor table it shares, an index below its own */
+	uint32_t fs_of;	     /* the same for root, directory and umask */
+	uint16_t tty_rows, tty_cols; /* size of the controlling terminal, of the first process only; 0: unknown */
+	uint32_t reserved;
 };
+
+enum process_flag {
+	PROCESS_STOPPED = 1, /* by a signal; stays stopped after a restart */
+	PROCESS_SHARES_FILES = 2, /* it is no thread of that process, but made by CLONE_FILES, */
+	PROCESS_SHARES_FS = 4,	  /* or CLONE_FS */
+	PROCESS_FIRST = 8, /* ckpt_launch was told to run it: its end is that of the job for whoever waits */
+	PROCESS_TTY = 16,  /* has a controlling terminal */
+};
+
+/* A child that has changed state, as the parent's waitid(2) with WNOWAIT shows it. */
+struct rec_child {
+	int32_t pid;
+	int32_t pgid, sid;
+	int32_t exit_signal;
+	int32_t code;	/* si_code: CLD_EXITED, …; of a zombie, or of a stop or continue not yet waited for */
+	int32_t status; /* si_status: exit status or signal */
+	uint32_t uid;
+	uint32_t reserved;
+	char comm[16];
+};
+_Static_assert(sizeof(struct rec_child) == 48, "on disk");
+
 
 enum string_kind {
 	STRING_COMM = 1,
@@ -169,6 +200,8 @@ enum vma_flag {
 	VMA_GUARD = 1 << 23,	/* a range of lightweight guard pages inside the area before it */
 	VMA_UNINIT = 1 << 24,
 	VMA_DROPPABLE = 1 << 25, /* MAP_DROPPABLE: may read as zeros at any time, has no content here */
+	VMA_SYSV = 1 << 26,	 /* attached SysV shared memory: `object` is its id, see REC_IPC */
+	VMA_READONLY = 1 << 27,	 /* of VMA_SYSV: attached with SHM_RDONLY, can't be made writable */
 };
 
 struct rec_vma {
@@ -179,8 +212,8 @@ struct rec_vma {
 	uint64_t dev, ino;
 	uint64_t file_size;
 	int64_t file_mtime_ns;
-	uint32_t object; /* with VMA_OBJECT */
-	uint32_t reserved;
+	uint32_t object; /* with VMA_OBJECT; with VMA_SYSV the id of the segment */
+	uint32_t page_kb; /* with VMA_HUGETLB: size of its pages, in KiB */
 	/* path, terminated, "" for anonymous memory */
 };
 
@@ -227,7 +260,7 @@ struct rec_fd {
 
 /* One open file description, shared by all descriptors that dup(2) made of it. Path follows. */
 struct rec_file {
-	uint32_t id;
+	uint32_t id; /* one for the whole image; the record is in the process that saved it */
 	uint32_t plugin_name_hash; /* reserved, 0 */
 	char plugin[16];	   /* name of the plugin that saved it */
 	uint32_t flags;		   /* F_GETFL */
@@ -253,7 +286,7 @@ struct rec_plugin {
 
 /* Content kept as a stream: a deleted file, memfd, shared memory. Name follows. */
 struct rec_object {
-	uint32_t id;
+	uint32_t id; /* one for the whole image */
 	uint32_t kind; /* enum object_kind */
 	uint64_t dev, ino;
 	uint64_t size; /* bytes; holes are what no extent covers */
@@ -266,7 +299,37 @@ enum object_kind {
 	OBJECT_SHMEM,	/* anonymous shared memory, only mapped */
 	OBJECT_MAPPED,	/* a file that still exists, whole: what no extent covers is a hole */
 	OBJECT_MAPPED_PART, /* parts of a file that still exists: the rest of it is left as it is */
+	OBJECT_SYSV, /* a SysV segment: dev is OBJECT_SYSV_DEV, ino its id */
 };
+#define OBJECT_SYSV_DEV (~0ull)
+
+/* A SysV object. Values of a set of semaphores (uint16_t each) or messages follow. */
+struct rec_ipc {
+	uint32_t kind; /* enum ipc_kind */
+	int32_t id;
+	int32_t key;   /* IPC_PRIVATE (0) also of a segment that ends with its last attachment */
+	uint32_t mode; /* permissions; of a segment also SHM_DEST and SHM_LOCKED of <linux/shm.h> */
+	uint32_t uid, gid, cuid, cgid;
+	uint64_t size;	 /* bytes of a segment, semaphores of a set, most bytes in a queue */
+	uint32_t object; /* a segment's content */
+	uint32_t nmessages;
+	int32_t cpid;	 /* creator of a segment; 0: unknown */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct rec_ipc) == 56, "on disk");
+
+enum ipc_kind { IPC_SHM = 1, IPC_SEM, IPC_MSG };
+
+/*
+ * A message of a queue, oldest first; its bytes follow, padded to 8. From type on it is what msgsnd(2)
+ * takes.
+ */
+struct ipc_message {
+	uint32_t len;
+	uint32_t reserved;
+	int64_t type;
+};
+_Static_assert(sizeof(struct ipc_message) == 16, "on disk");
 
 /* ---- Reading and writing records (records.c) ---- */
 

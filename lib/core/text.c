@@ -72,6 +72,40 @@ static uint64_t parse_number(const char **p, unsigned int base)
 	return v;
 }
 
+static bool glob_ends(const char *p)
+{
+	return !*p || *p == ',';
+}
+
+/* At a mismatch the last '*' takes one character more. */
+bool str_glob(const char **p, const char *s)
+{
+	const char *q = *p, *star = NULL, *from = s;
+	bool all;
+
+	while (*s) {
+		if (*q == '*') {
+			star = ++q;
+			from = s;
+		} else if (!glob_ends(q) && (*q == '?' || *q == *s)) {
+			q++;
+			s++;
+		} else if (star) {
+			q = star;
+			s = ++from;
+		} else {
+			break;
+		}
+	}
+	while (*q == '*')
+		q++;
+	all = !*s && glob_ends(q);
+	while (!glob_ends(q))
+		q++;
+	*p = q;
+	return all;
+}
+
 uint64_t parse_dec(const char **p)
 {
 	return parse_number(p, 10);

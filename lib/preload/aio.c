@@ -197,6 +197,6 @@ void aio_restore(const struct process_state *ps, int log_fd)
 			 r == -EAGAIN ? " (fs.aio-max-nr?)" : "");
 		if (log_fd >= 0)
 			io_write(log_fd, buf, t.len);
-		sys_exit_group(125);
+		restart_fail();
 	}
 }

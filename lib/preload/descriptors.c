@@ -1,10 +1,11 @@
 /*
  * The open descriptors of a frozen process.
  *
- * Reads the list of /proc/thread-self/fd (the main thread may be a zombie, whose own list is
- * empty), asks the kernel about each, and finds by kcmp(2) which of them are one open file
- * description. Each open file is then saved by the first plugin that claims it. What this offers
- * plugins is the save half of ckpt/plugin.h.
+ * First (descriptors_list()) reads the list of /proc/thread-self/fd (the main thread may be a zombie, whose
+ * own list is empty), asks the kernel about each, and finds which of them are one open file description,
+ * in this process or another (same.c). Then (descriptors_save()), when all processes have done so, each
+ * open file is saved by the process with the lowest index that has it, by way of the first plugin that
+ * claims it. plugin_save.c answers plugins.
  *
  * All of it is in the pause. A descriptor costs about 7 us; fdinfo costs 4 more and is read only
  * by those plugins that need it.
@@ -14,61 +15,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <ckpt/plugin.h>
-#include "image.h"
-#include "preload.h"
-#include "wrappers/inotify.h"
+#include "descriptors.h"
 #include "frozen.h"
-
-enum {
-	LINK_MAX_LEN = 4096,
-	LIST_BYTES = 32768,
-	INFO_BYTES = 8192,
-	COPY_MAX = 64 << 20, /* bytes of one save_piece */
-	LOCKS_MAX = 256,
-	OWNERS_MAX = 64,
-};
-
-/* An open file in the tree that finds equal ones; the tree is ordered by file_order(). */
-struct node {
-	struct plugin_file file; /* first: a plugin's pointer is ours */
-	struct node *left, *right;
-};
-
-struct number {
-	int fd;
-	struct plugin_file *file;
-};
-
-struct watch *watch_list;
-
-/* What only the restored process can do. Static memory: nothing else of ours is in the image. */
-static struct {
-	struct kept_lock {
-		int fd;
-		struct flock lock;
-	} locks[LOCKS_MAX];
-	uint32_t nlocks;
-	struct kept_owner {
-		int fd;
-		int type, id; /* struct f_owner_ex */
-	} owners[OWNERS_MAX];
-	uint32_t nowners;
-} kept;
-
-struct plugin_ctx {
-	struct save *save;
-	struct node *root;
-	struct plugin_file *files, **files_end;
-	struct blob numbers; /* struct number[], ascending */
-	uint32_t nfiles;
-	int list_fd; /* /proc/thread-self/fd */
-	int tid;
-	char link[LINK_MAX_LEN + 1];
-	char *info; /* of info_cap bytes: text of an fdinfo file */
-	size_t info_cap;
-	char list[LIST_BYTES];
-};
 
 /* ---- What the kernel says about one descriptor ------------------------------------------- */
 
@@ -77,7 +25,7 @@ static int stat_fd(int fd, struct stat *st)
 	return sys_call2(__NR_fstat, fd, st);
 }
 
-static const char *number_name(int fd, char *buf, size_t n)
+const char *number_name(int fd, char *buf, size_t n)
 {
 	struct text t = {.buf = buf, .cap = n};
 
@@ -91,11 +39,11 @@ static int read_link(struct plugin_ctx *c, int fd)
 {
 	char name[16];
 	ssize_t n = sys_call4(__NR_readlinkat, c->list_fd, number_name(fd, name, sizeof(name)),
-			      c->link, LINK_MAX_LEN);
+			      c->link, DESCRIPTOR_LINK_MAX);
 
 	if (n < 0)
 		return n;
-	if (n == LINK_MAX_LEN)
+	if (n == DESCRIPTOR_LINK_MAX)
 		return -ENAMETOOLONG;
 	c->link[n] = 0;
 	return n;
@@ -148,40 +96,21 @@ static int describe(struct plugin_ctx *c, int fd, struct plugin_file *f)
 
 /* ---- Which descriptors are one open file ------------------------------------------------- */
 
-/*
- * Order of two numbers, scrambled: inodes come in ascending order and would make the tree a list.
- */
-static int scrambled_order(uint64_t a, uint64_t b)
+/* A descriptor of another process's libckpt, in the table that we share with it. */
+static bool is_neighbours(const struct shared *sh, int fd)
 {
-	a *= 0x9e3779b97f4a7c15ull;
-	b *= 0x9e3779b97f4a7c15ull;
-	return a < b ? -1 : a > b;
-}
-
-static int inode_order(const struct plugin_file *f, uint64_t dev, uint64_t ino)
-{
-	int order = scrambled_order(f->ino, ino);
-
-	return order ? order : scrambled_order(f->dev, dev);
-}
-
-/* -1, 0, 1 as a is before, the same as, behind b; -2 when the kernel can't tell. */
-static int file_order(struct plugin_ctx *c, const struct plugin_file *a,
-		      const struct plugin_file *b)
-{
-	int order = inode_order(a, b->dev, b->ino);
-
-	if (!order)
-		order = scrambled_order(a->flags, b->flags);
-	if (order)
-		return order;
-	order = sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_FILE, a->fd, b->fd);
-	return order == 0 ? 0 : order == 1 ? -1 : order == 2 ? 1 : -2;
+	for (uint32_t i = 0; i < sh->head->nprocesses; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(sh->own->own_fds); k++)
+			if (sh->head->process[i].flags & SHARED_FILES && sh->head->process[i].own_fds[k] == fd + 1)
+				return true;
+	return false;
 }
 
 static bool is_one_of(struct save *s, struct plugin_ctx *c, int fd)
 {
-	return fd == s->conn || fd == c->list_fd;
+	if (fd == s->conn || fd == c->list_fd || fd == c->shared->fd)
+		return true;
+	return c->shared->own->flags & SHARED_FILES && is_neighbours(c->shared, fd);
 }
 
 static const char *copy_string(struct plugin_ctx *c, const char *s)
@@ -194,59 +123,84 @@ static const char *copy_string(struct plugin_ctx *c, const char *s)
 	return copy;
 }
 
-/* Put a new file into the ring of its inode, of which twin is one, NULL: none yet. */
-static void ring_join(struct plugin_file *f, struct plugin_file *twin)
+struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id)
 {
-	f->twin = twin ? twin->twin : f;
-	if (twin)
-		twin->twin = f;
+	return id < c->by_id_max ? c->by_id[id] : NULL;
 }
 
-static struct plugin_file *file_new(struct plugin_ctx *c, const struct plugin_file *f,
-				    struct node **at, struct plugin_file *twin)
+static bool by_id_put(struct plugin_ctx *c, struct plugin_file *f)
 {
-	struct node *n = plugin_alloc(c, sizeof(*n));
+	uint32_t max = c->by_id_max ? c->by_id_max : 256;
+	struct plugin_file **grown;
+
+	while (max <= f->id)
+		max *= 2;
+	if (max != c->by_id_max) {
+		grown = plugin_alloc(c, max * sizeof(*grown));
+		if (!grown)
+			return false;
+		__builtin_memcpy(grown, c->by_id, c->by_id_max * sizeof(*grown));
+		c->by_id = grown;
+		c->by_id_max = max;
+	}
+	c->by_id[f->id] = f;
+	return true;
+}
+
+/* Make *f known; it is in a ring of its own at first. */
+static struct plugin_file *file_new(struct plugin_ctx *c, const struct plugin_file *f, int32_t tid, int32_t fd)
+{
+	struct file *n = plugin_alloc(c, sizeof(*n));
 	const char *link = copy_string(c, f->link);
 
 	if (!n || !link)
 		return NULL;
 	n->file = *f;
-	n->file.id = ++c->nfiles;
 	n->file.link = link;
-	ring_join(&n->file, twin);
-	*at = n;
+	n->file.twin = &n->file;
+	n->tid = tid;
+	n->fd = fd;
+	if (!by_id_put(c, &n->file))
+		return NULL;
 	*c->files_end = &n->file;
 	c->files_end = &n->file.next;
 	return &n->file;
 }
 
-/*
- * The open file of f: one already known, or a new one that becomes part of the tree. Files of one
- * inode are neighbours in its order, so the way down to a new one meets one of them.
- */
-static struct plugin_file *file_intern(struct plugin_ctx *c, const struct plugin_file *f)
+static uint32_t plugin_find(const struct plugin_file *f)
 {
-	struct node **at = &c->root;
-	struct plugin_file *twin = NULL, *known;
-	int order;
+	uint32_t i = 0;
 
-	while (*at) {
-		known = &(*at)->file;
-		order = file_order(c, f, known);
-		if (order == 0)
-			return known;
-		if (order == -2) {
-			plugin_refuse(
-				c, f,
-				"the kernel can't say if fd %d is the same open file (no kcmp)",
-				known->fd);
-			return NULL;
-		}
-		if (plugin_same_inode(f, known))
-			twin = known;
-		at = order < 0 ? &(*at)->left : &(*at)->right;
+	while (plugin_table[i + 1] && !plugin_table[i]->match(f))
+		i++;
+	return i;
+}
+
+/* The open file of f, which this process has as f->fd: one already known to it, or a new one. */
+static struct plugin_file *file_intern(struct plugin_ctx *c, struct plugin_file *f)
+{
+	uint32_t plugin = plugin_find(f);
+	const struct shared_file s = {
+		.dev = f->dev, .ino = f->ino, .rdev = f->rdev, .size = f->size, .pos = f->pos,
+		.kind = KCMP_FILE, .process = c->shared->index, .holder = same_holder(c->tid, f->fd),
+		.number = f->number, .flags = f->flags, .mode = f->mode, .nlink = f->nlink,
+		.plugin = plugin, .link_len = str_len(f->link),
+	};
+	int r = same_add(c->shared, &s, f->link, &f->id);
+	struct plugin_file *known = r < 0 ? NULL : plugin_file_by_id(c, f->id);
+
+	if (known)
+		return known;
+	if (r == 0) {
+		f->plugin = plugin_table[plugin];
+		return file_new(c, f, c->tid, f->fd);
 	}
-	return file_new(c, f, at, twin);
+	if (f->id)
+		save_refuse(c->save, "fd %d (%s): the kernel can't say if it is the same open file as another (kcmp): %s",
+			    f->fd, f->link, errno_name(r));
+	else
+		c->save->err = r;
+	return NULL;
 }
 
 static void put_number(struct plugin_ctx *c, int fd, struct plugin_file *f)
@@ -257,9 +211,11 @@ static void put_number(struct plugin_ctx *c, int fd, struct plugin_file *f)
 	blob_put(&c->numbers, &n, sizeof(n));
 	rec.cloexec = sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC;
 	rec_put(&c->save->rec, REC_FD, REC_REQUIRED, &rec, sizeof(rec), NULL, 0);
+	if (fd <= 2)
+		same_add_std(c->shared, f->id, fd);
 }
 
-static void descriptor_save(struct plugin_ctx *c, int fd)
+static void descriptor_list(struct plugin_ctx *c, int fd)
 {
 	struct plugin_file f = {0};
 	struct plugin_file *known;
@@ -277,7 +233,7 @@ static void descriptor_save(struct plugin_ctx *c, int fd)
 /* ---- The list ---------------------------------------------------------------------------- */
 
 /* All of c->list[0..n): entries of one getdents64(2). */
-static void list_save(struct plugin_ctx *c, long n)
+static void list_take(struct plugin_ctx *c, long n)
 {
 	const struct sys_dirent *d;
 	const char *name;
@@ -291,18 +247,18 @@ static void list_save(struct plugin_ctx *c, long n)
 			continue;
 		fd = parse_dec(&name);
 		if (!is_one_of(c->save, c, fd))
-			descriptor_save(c, fd);
+			descriptor_list(c, fd);
 	}
 }
 
-static int lists_save(struct plugin_ctx *c)
+static int lists_take(struct plugin_ctx *c)
 {
 	long n;
 
 	do {
 		n = sys_getdents(c->list_fd, c->list, sizeof(c->list));
 		if (n > 0)
-			list_save(c, n);
+			list_take(c, n);
 	} while (n > 0);
 	return n;
 }
@@ -333,22 +289,6 @@ static void put_file(struct plugin_ctx *c, const struct plugin_file *f)
 		str_len(f->link) + 1);
 }
 
-static void file_save(struct plugin_ctx *c, struct plugin_file *f)
-{
-	const struct plugin *const *p = plugin_table;
-
-	while (*p && !(*p)->match(f))
-		p++;
-	if (!*p) {
-		plugin_refuse(c, f, "this kind of descriptor can't be restored");
-		return;
-	}
-	f->plugin = *p;
-	if (f->plugin->save)
-		f->plugin->save(c, f);
-	put_file(c, f);
-}
-
 /*
  * A thread that has descriptors of its own (unshare(2) with CLONE_FILES): /proc/self does not show
  * them.
@@ -362,328 +302,210 @@ static void tables_check(struct plugin_ctx *c)
 			save_refuse(c->save, "thread %d has a descriptor table of its own", p->tid);
 }
 
-/* A thread as owner is not there before the process is. */
-static void owner_keep(struct plugin_ctx *c, struct plugin_file *f)
-{
-	if (!f->owner || f->owner_type != F_OWNER_TID)
-		return;
-	if (kept.nowners == OWNERS_MAX)
-		plugin_refuse(c, f, "more than %d descriptors have a thread as owner", OWNERS_MAX);
-	else
-		kept.owners[kept.nowners++] = (struct kept_owner){f->fd, f->owner_type, f->owner};
-	f->owner = 0;
-}
-
-void descriptors_save(struct save *s)
+static struct plugin_ctx *ctx_new(struct save *s)
 {
 	struct plugin_ctx *c = arena_alloc(&s->arena, sizeof(*c));
-	struct plugin_file *f;
-	int err;
 
 	if (!c) {
 		s->err = -ENOMEM;
-		return;
+		return NULL;
 	}
 	c->save = s;
+	c->shared = s->shared;
 	c->files_end = &c->files;
 	c->tid = sys_gettid();
 	c->list_fd = sys_open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (c->list_fd < 0) {
 		save_refuse(s, "/proc/self/fd can't be opened: %s", errno_name(c->list_fd));
-		return;
+		return NULL;
 	}
-	tables_check(c);
-	err = lists_save(c);
-	if (err < 0)
-		save_refuse(s, "/proc/self/fd can't be read: %s", errno_name(err));
-	kept.nlocks = kept.nowners = 0;
-	for (f = c->files; f; f = f->next) {
-		owner_keep(c, f);
-		file_save(c, f);
-	}
-	if (c->numbers.err)
-		s->err = c->numbers.err;
-	blob_free(&c->numbers);
-	sys_close(c->list_fd);
+	return c;
 }
 
-static void tell(int log_fd, int fd, const char *what, int err)
+/*
+ * Processes that have one descriptor table (CLONE_FILES): only the first of them lists it, and while it does
+ * the others open and close nothing. True for the first, and for all who have a table of their own.
+ */
+static bool table_is_ours(struct plugin_ctx *c, uint32_t table)
 {
-	char line[128];
-	struct text t = TEXT(line);
+	const int32_t fds[] = {c->save->conn + 1, c->list_fd + 1, c->shared->fd + 1};
+	const struct shared_file *t;
 
-	line[0] = 0;
-	text_put(&t, "ckpt_restart: fd %d: %s: %s\n", fd, what, errno_name(err));
-	if (log_fd >= 0)
-		io_write(log_fd, line, t.len);
+	if (!c->shared->head->any_files)
+		return true;
+	if (c->shared->own->flags & SHARED_FILES)
+		__builtin_memcpy(c->shared->own->own_fds, fds, sizeof(fds));
+	if (shared_barrier(c->shared, SHARED_OPENED) < 0)
+		return false;
+	t = same_get(c->shared, table);
+	return t && t->process == c->shared->index;
 }
 
-void descriptors_resume(int log_fd)
+void descriptors_list(struct save *s, uint32_t table)
 {
-	uint32_t i;
+	struct plugin_ctx *c = s->files = ctx_new(s);
 	int err;
 
-	for (i = 0; i < kept.nlocks; i++) {
-		err = sys_fcntl(kept.locks[i].fd, F_SETLK, (long)&kept.locks[i].lock);
-		if (err)
-			tell(log_fd, kept.locks[i].fd, "the lock that it had can't be taken again",
-			     err);
-	}
-	for (i = 0; i < kept.nowners; i++) {
-		err = sys_fcntl(kept.owners[i].fd, F_SETOWN_EX, (long)&kept.owners[i].type);
-		if (err)
-			tell(log_fd, kept.owners[i].fd, "the thread that owned it can't again",
-			     err);
-	}
+	kept_clear();
+	if (!c || !table_is_ours(c, table))
+		return;
+	tables_check(c);
+	err = lists_take(c);
+	if (err < 0)
+		save_refuse(s, "/proc/self/fd can't be read: %s", errno_name(err));
+	for (struct plugin_file *f = c->files; f; f = f->next)
+		if (f->plugin->discover)
+			f->plugin->discover(c, f);
 }
 
-/* ---- What plugins may ask ---------------------------------------------------------------- */
-
-struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
+struct plugin_file *plugin_add_file(struct plugin_ctx *c, int fd)
 {
-	return f ? f->next : c->files;
+	struct plugin_file f = {0}, *known;
+	int err = describe(c, fd, &f);
+
+	f.number = -1;
+	if (err)
+		save_refuse(c->save, "a descriptor in flight can't be looked at: %s", errno_name(err));
+	known = err ? NULL : file_intern(c, &f);
+	if (known && known->fd == fd)
+		blob_put(&c->extra, &fd, sizeof(fd));
+	else
+		sys_close(fd);
+	return known;
 }
 
-struct plugin_file *plugin_file_by_number(struct plugin_ctx *c, int number)
-{
-	const struct number *n = (const struct number *)c->numbers.data;
-	size_t low = 0, high = c->numbers.len / sizeof(*n), mid;
+/* ---- What other processes have ----------------------------------------------------------- */
 
-	while (low < high) {
-		mid = (low + high) / 2;
-		if (n[mid].fd == number)
-			return n[mid].file;
-		if (n[mid].fd < number)
-			low = mid + 1;
-		else
-			high = mid;
+/* An open file that only others have. */
+static struct plugin_file *foreign_new(struct plugin_ctx *c, uint32_t id)
+{
+	const struct shared_file *s = same_get(c->shared, id);
+	struct plugin_file f;
+
+	if (!s || same_link(c->shared, s, c->link, sizeof(c->link)) < 0) {
+		c->save->err = -ENOMEM;
+		return NULL;
 	}
-	return NULL;
+	f = (struct plugin_file){
+		.plugin = plugin_table[s->plugin], .link = c->link, .fd = -1, .number = s->number,
+		.process = s->process, .pid = c->shared->head->process[s->process].pid, .id = id,
+		.flags = s->flags, .mode = s->mode, .nlink = s->nlink, .pos = s->pos, .dev = s->dev,
+		.ino = s->ino, .rdev = s->rdev, .size = s->size,
+	};
+	return file_new(c, &f, s->holder >> 32, (uint32_t)s->holder);
+}
+
+/* Open files of one inode that have been met. */
+struct ring {
+	struct plugin_ctx *c;
+	struct plugin_file *first; /* of this process, if there is one */
+};
+
+static void ring_join(void *arg, uint32_t id)
+{
+	struct ring *ring = arg;
+	struct plugin_file *f = plugin_file_by_id(ring->c, id);
+
+	if (!f)
+		f = foreign_new(ring->c, id);
+	if (!f)
+		return;
+	if (ring->first && f->twin == f) {
+		f->twin = ring->first->twin;
+		ring->first->twin = f;
+	}
+	if (!ring->first || ring->first->fd < 0)
+		ring->first = f;
 }
 
 struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev, uint64_t ino)
 {
-	struct node *n = c->root;
-	int order;
+	struct ring ring = {.c = c};
 
-	while (n) {
-		order = inode_order(&n->file, dev, ino);
-		if (order == 0)
-			return &n->file;
-		n = order > 0 ? n->left : n->right;
-	}
-	return NULL;
+	same_each(c->shared, dev, ino, ring_join, &ring);
+	return ring.first;
 }
 
-void *plugin_alloc(struct plugin_ctx *c, size_t n)
+struct plugin_file *plugin_file_next_of_job(struct plugin_ctx *c, uint32_t *id)
 {
-	void *p = arena_alloc(&c->save->arena, n);
+	const struct shared_file *s;
+	struct plugin_file *f;
 
-	if (!p)
-		c->save->err = -ENOMEM;
-	return p;
+	do
+		s = same_get(c->shared, ++*id);
+	while (s && s->kind != KCMP_FILE);
+	f = s ? plugin_file_by_id(c, *id) : NULL;
+	return s && !f ? foreign_new(c, *id) : f;
 }
 
-void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+bool plugin_has_process(struct plugin_ctx *c, int pid)
 {
-	char why[512];
-	struct text t = TEXT(why);
-	va_list ap;
+	const struct shared_head *head = c->shared->head;
 
-	why[0] = 0;
-	va_start(ap, fmt);
-	text_vput(&t, fmt, ap);
-	va_end(ap);
-	save_refuse(c->save, "fd %d (%s): %s", f->number, f->link, why);
+	for (uint32_t i = 0; i < head->nprocesses; i++)
+		if (head->process[i].pid == pid)
+			return true;
+	return false;
 }
 
-void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+/* Learn who saves f, and who else has what it is an end of. */
+static void file_resolve(struct plugin_ctx *c, struct plugin_file *f)
 {
-	char line[1024];
-	struct text t = TEXT(line);
-	va_list ap;
+	const struct shared_file *s = same_get(c->shared, f->id);
 
-	line[0] = 0;
-	text_put(&t, "fd %d (%s): ", f->number, f->link);
-	va_start(ap, fmt);
-	text_vput(&t, fmt, ap);
-	va_end(ap);
-	rec_put_string(&c->save->rec, STRING_WARNING, line, t.len);
-}
-
-/* Is the file with this number another open file of the same pipe, socket or terminal? */
-static bool is_std(struct plugin_ctx *c, const struct plugin_file *f, int number)
-{
-	struct plugin_file *std = plugin_file_by_number(c, number);
-
-	if (!std)
-		return false;
-	return plugin_same_inode(std, f) || (f->rdev && S_ISCHR(f->mode) && std->rdev == f->rdev);
-}
-
-void plugin_outside(struct plugin_ctx *c, struct plugin_file *f, const char *clause)
-{
-	uint32_t numbers = 0;
-	int n;
-
-	for (n = 0; n < 3; n++)
-		if (is_std(c, f, n))
-			numbers |= 1u << n;
-	if (!numbers) {
-		plugin_refuse(c, f, "%s; if the program does not need it, start it with %d>&-",
-			      clause, f->number);
+	if (!s)
 		return;
-	}
-	f->plugin = &plugin_std;
-	plugin_put(c, f, &numbers, sizeof(numbers), NULL, 0);
+	f->process = s->process;
+	f->pid = c->shared->head->process[s->process].pid;
+	f->mine = s->process == c->shared->index;
+	if (S_ISFIFO(f->mode) || S_ISSOCK(f->mode))
+		plugin_file_by_inode(c, f->dev, f->ino);
 }
 
-const char *plugin_fdinfo(struct plugin_ctx *c, const struct plugin_file *f)
+static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 {
-	char path[64];
-	struct text t = TEXT(path);
-	ssize_t n;
-
-	path[0] = 0;
-	text_put(&t, "/proc/thread-self/fdinfo/%d", f->fd);
-	if (!c->info)
-		c->info = plugin_alloc(c, c->info_cap = INFO_BYTES);
-	while (c->info && (n = io_read_file(path, c->info, c->info_cap)) == -EFBIG)
-		c->info = plugin_alloc(c, c->info_cap *= 4);
-	if (c->info && n >= 0)
-		return c->info;
-	plugin_refuse(c, f, "%s can't be read: %s", path, errno_name(c->info ? n : -ENOMEM));
-	return NULL;
+	kept_owner(c, f);
+	if (f->plugin->save)
+		f->plugin->save(c, f);
 }
 
-int plugin_reopen(struct plugin_ctx *c, const struct plugin_file *f, int flags)
+void descriptors_save(struct save *s)
 {
-	char name[16];
+	struct plugin_ctx *c = s->files;
+	struct plugin_file *f;
 
-	return sys_openat(c->list_fd, number_name(f->fd, name, sizeof(name)), flags | O_CLOEXEC, 0);
-}
-
-bool plugin_is_epoll_target(struct plugin_ctx *c, const struct plugin_file *ep, int tfd, int nr,
-			    const struct plugin_file *f)
-{
-	struct kcmp_epoll_slot slot = {.efd = ep->fd, .tfd = tfd, .toff = nr};
-
-	return sys_call5(__NR_kcmp, c->tid, c->tid, KCMP_EPOLL_TFD, f->fd, &slot) == 0;
-}
-
-static bool path_has_inode(const char *path, uint64_t ino)
-{
-	struct stat st;
-
-	return sys_call4(__NR_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_ino == ino;
-}
-
-const char *plugin_watch_path(struct plugin_ctx *c, int wd, uint64_t ino)
-{
-	const struct watch *w;
-	int have;
-
-	(void)c;
-	for (w = watch_first(); w; w = w->next) {
-		have = watch_wd(w);
-		if ((have == wd || have == WATCH_PENDING) && path_has_inode(w->path, ino))
-			return w->path;
-	}
-	return NULL;
-}
-
-void plugin_keep_lock(struct plugin_ctx *c, const struct plugin_file *f, const struct flock *lock)
-{
-	if (kept.nlocks == LOCKS_MAX)
-		plugin_refuse(c, f, "the process has more than %d locks", LOCKS_MAX);
-	else
-		kept.locks[kept.nlocks++] = (struct kept_lock){f->fd, *lock};
-}
-
-void plugin_keep_free(struct plugin_ctx *c, int number)
-{
-	struct rec_fd rec = {.fd = number};
-
-	if (!plugin_file_by_number(c, number))
-		rec_put(&c->save->rec, REC_FD, REC_REQUIRED, &rec, sizeof(rec), NULL, 0);
-}
-
-void plugin_put(struct plugin_ctx *c, const struct plugin_file *f, const void *p, size_t n,
-		const void *more, size_t m)
-{
-	struct rec_plugin rec = {.file = f->id, .len = n};
-	uint8_t *joined = plugin_alloc(c, n + m);
-
-	if (!joined)
+	if (!c)
 		return;
-	__builtin_memcpy(joined, p, n);
-	if (m)
-		__builtin_memcpy(joined + n, more, m);
-	rec_put(&c->save->rec, REC_PLUGIN, REC_REQUIRED, &rec, sizeof(rec), joined, n + m);
-}
-
-/* ---- Content ----------------------------------------------------------------------------- */
-
-static int copy_range(struct save *s, int fd, uint32_t stream, uint64_t at, uint64_t end)
-{
-	uint64_t n;
-	void *p;
-	int err;
-
-	for (; at < end; at += n) {
-		n = end - at < COPY_MAX ? end - at : COPY_MAX;
-		p = save_piece(s, stream, at, n);
-		if (!p)
-			return -ENOMEM;
-		err = io_pread(fd, p, n, at);
-		if (err)
-			return err;
+	for (f = c->files; f; f = f->next)
+		file_resolve(c, f);
+	for (f = c->files; f; f = f->next) {
+		if (f->mine)
+			file_save(c, f);
+		else if (f->fd >= 0 && f->plugin->share)
+			f->plugin->share(c, f);
 	}
-	return 0;
+	for (f = c->files; f; f = f->next)
+		if (f->mine)
+			put_file(c, f);
 }
 
-/* Copy bytes [0, size) of fd, which is nobody else's, but for holes. */
-static int copy_content(struct save *s, int fd, uint32_t stream, uint64_t size)
+void descriptors_release(struct save *s)
 {
-	int64_t at = 0, end;
-	int err;
+	struct plugin_ctx *c = s->files;
+	const int *extra;
 
-	while ((uint64_t)at < size) {
-		at = sys_lseek(fd, at, SEEK_DATA);
-		if (at == -ENXIO)
-			return 0;
-		if (at < 0)
-			return at;
-		end = sys_lseek(fd, at, SEEK_HOLE);
-		if (end < 0 || (uint64_t)end > size)
-			end = size;
-		err = copy_range(s, fd, stream, at, end);
-		if (err)
-			return err;
-		at = end;
-	}
-	return 0;
-}
-
-int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_object kind,
-		       const char *name, bool may_open)
-{
-	int fd = may_open ? plugin_reopen(c, f, O_RDONLY | O_NONBLOCK) : -EACCES;
-	int seals = sys_fcntl(f->fd, F_GET_SEALS, 0), err = 0;
-	bool is_new;
-	uint32_t id;
-
-	if (fd < 0 && !plugin_reads(f))
-		return fd;
-	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777,
-			 seals < 0 ? 0 : seals, name, &is_new);
-	f->object = id;
-	if (is_new && fd >= 0)
-		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
-	else if (is_new) /* the program's own position must stay, so nobody asks for holes */
-		err = copy_range(c->save, f->fd, STREAM_OBJECT + id, 0, f->size);
-	if (fd >= 0)
-		sys_close(fd);
-	return err;
+	if (!c)
+		return;
+	for (struct plugin_file *f = c->files; f; f = f->next)
+		if (f->mine && f->plugin->resume)
+			f->plugin->resume(c, f);
+	extra = (const int *)c->extra.data;
+	for (size_t i = 0; i < c->extra.len / sizeof(*extra); i++)
+		sys_close(extra[i]);
+	if (c->numbers.err || c->extra.err)
+		s->err = -ENOMEM;
+	blob_free(&c->numbers);
+	blob_free(&c->extra);
+	sys_close(c->list_fd);
+	s->files = NULL;
 }

@@ -88,6 +88,7 @@ void freeze_park(ucontext_t *uc)
 		sys_futex(&generation, FUTEX_WAIT_PRIVATE, g, NULL);
 	signals_free(&p.queued);
 	eintr_restart(uc, NULL);
+	stop_thread(uc);
 }
 
 /* ---- the leader's side ---- */

@@ -7,7 +7,7 @@
  *
  * Rules: every other signal is blocked; at most 1 KiB of the program's stack beside the frame is
  * used, for threads may have small ones, so the leader moves to a stack of ours; in a vfork child,
- * whose memory is its parent's, nothing is done at all.
+ * whose memory is its parent's, nothing is done but to see to it that the call it was in goes on.
  */
 #define _GNU_SOURCE
 #include "preload.h"
@@ -65,8 +65,10 @@ static void lead(int request, ucontext_t *uc)
 static void handle(int sig, siginfo_t *info, void *ctx)
 {
 	(void)sig;
-	if (!process_is_own())
+	if (!process_is_own()) {
+		eintr_restart(ctx, NULL);
 		return;
+	}
 	if (vdso_let_out(info, ctx))
 		return;
 	if (info->si_code == SI_TKILL) {

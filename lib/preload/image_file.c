@@ -38,11 +38,10 @@ static void part_remove(const char *path)
 	sys_close(fd);
 }
 
-int image_file_open(struct image_file *f, const struct msg_params *params)
+static void name_files(struct image_file *f, const struct msg_params *params)
 {
 	struct text part = TEXT(f->part);
 	size_t slash = 0;
-	int fd;
 
 	f->params = params;
 	text_put(&part, "%s.part", params->path);
@@ -52,6 +51,19 @@ int image_file_open(struct image_file *f, const struct msg_params *params)
 	str_copy(f->dir, params->path, slash + 1);
 	if (!f->dir[0])
 		str_copy(f->dir, "/", sizeof(f->dir));
+}
+
+int image_file_join(struct image_file *f, const struct msg_params *params)
+{
+	name_files(f, params);
+	return sys_open(f->part, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+}
+
+int image_file_open(struct image_file *f, const struct msg_params *params)
+{
+	int fd;
+
+	name_files(f, params);
 	fd = part_create(f);
 	if (fd != -EEXIST)
 		return fd;

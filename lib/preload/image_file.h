@@ -14,6 +14,8 @@ struct image_file {
 
 /* Create path.part, for the owner alone, and lock it; the descriptor or -errno. */
 int image_file_open(struct image_file *f, const struct msg_params *params) HIDDEN;
+/* The same file, which another writer has created; its lock stays that one's. */
+int image_file_join(struct image_file *f, const struct msg_params *params) HIDDEN;
 /*
  * Make it durable under its own name, and the newest generation. On failure -errno and *what says what
  * was tried; the .part file is the caller's to remove.

@@ -2,7 +2,11 @@
  * The leader: one thread's way through a checkpoint, on a stack of our own.
  *
  *   connect, ask what to do        (not frozen yet)
- *   freeze | collect | barrier | snapshot | barrier | thaw
+ *   freeze            PHASE_FREEZE: all processes of the job stand still, and get memory that they share
+ *   list              SHARED_LISTED: all know what others have open and mapped
+ *   save files        SHARED_SAVED: nobody needs another's descriptors any more
+ *   save memory       PHASE_DRAIN: nothing stands against the checkpoint
+ *   copy | thaw
  *
  * At every step a failure of ours or of the coordinator means: thaw, and the program runs on. After a
  * restart the leader comes back in collect_and_copy(), in the memory of the snapshot: whatever it
@@ -16,14 +20,16 @@
 #include "preload.h"
 #include "handler.h"
 #include "image.h"
+#include "ipc.h"
 #include "frozen.h"
 
-enum { PARAMS_WAIT_MS = 3000 };
+enum { PARAMS_WAIT_MS = 3000, RESTART_FAILED = 125 };
 
 /* All that one checkpoint needs; on the leader's stack. */
 struct checkpoint {
 	struct msg_params params;
 	struct save save;
+	struct shared shared;
 	struct memory memory;
 	struct process_state ps;
 	struct parked self; /* the leader's own thread state; its context is in collect_and_copy() */
@@ -54,45 +60,64 @@ static bool ask_params(struct checkpoint *c, int request)
 		return false;
 	c->params = c->in.params;
 	/* It may be another than in the environment: restarts of one image get ids of their own. */
-	str_copy(preload.config.job, c->params.job, sizeof(preload.config.job));
+	if (c->params.job[0]) /* who is sent back is told nothing */
+		str_copy(preload.config.job, c->params.job, sizeof(preload.config.job));
 	c->blocked = (struct blocked_call){c->params.blocked_nr, c->params.blocked_sp,
 					   c->params.blocked_pc};
 	return c->params.op != OP_NONE;
 }
 
-/* A program may have used up its descriptors; then we raise its limit for as long as we need some. */
-static int connect_coordinator(struct checkpoint *c)
+/* A program may have used up its descriptors; we raise its limit for as long as we need some. */
+static void limit_raise(struct checkpoint *c)
 {
-	enum { ROOM = 64 };
 	uint64_t l[2];
-	int conn = msg_connect(preload.socket);
 
-	if (conn != -EMFILE || sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, l) < 0 || l[0] >= l[1])
-		return conn;
+	if (c->ps.nofile[1] || sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, l) < 0 || l[0] >= l[1])
+		return;
 	c->ps.nofile[0] = l[0];
 	c->ps.nofile[1] = l[1];
-	l[0] = l[1] - l[0] < ROOM ? l[1] : l[0] + ROOM;
+	l[0] = l[1];
 	sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, l, NULL);
-	return msg_connect(preload.socket);
 }
 
 static void limit_lower(struct checkpoint *c)
 {
 	if (c->ps.nofile[1])
 		sys_call4(__NR_prlimit64, 0, RLIMIT_NOFILE, c->ps.nofile, NULL);
+	c->ps.nofile[1] = 0;
 }
 
-/* Meet the other processes of the job. True to go on. */
-static bool barrier(struct checkpoint *c, enum phase phase, int err)
+static int connect_coordinator(struct checkpoint *c)
+{
+	int conn = msg_connect(preload.socket);
+
+	if (conn != -EMFILE)
+		return conn;
+	limit_raise(c);
+	return msg_connect(preload.socket);
+}
+
+static bool arrive(struct checkpoint *c, enum phase phase, int err)
 {
 	struct msg_barrier b = {.phase = phase, .err = err};
 
 	MSG_INIT(&b, MSG_BARRIER);
-	if (msg_send(c->save.conn, &b.m) < 0)
-		return false;
-	if (msg_recv(c->save.conn, &c->in, c->params.timeout_ms) <= 0)
-		return false;
-	return c->in.m.type == MSG_RELEASE && c->in.release.phase == phase && c->in.release.go;
+	return msg_send(c->save.conn, &b.m) == 0;
+}
+
+/* Meet the other processes of the job. True to go on; *passed: what came with that, -1: nothing. */
+static bool barrier(struct checkpoint *c, enum phase phase, int err, int *passed)
+{
+	int fd = -1;
+	bool go = arrive(c, phase, err) &&
+		  msg_recv_fd(c->save.conn, &c->in, c->params.timeout_ms, &fd) > 0 &&
+		  c->in.m.type == MSG_RELEASE && c->in.release.phase == phase && c->in.release.go;
+
+	if (fd >= 0 && (!go || !passed))
+		sys_close(fd);
+	else if (passed)
+		*passed = fd;
+	return go;
 }
 
 static void tell_thawed(struct checkpoint *c)
@@ -155,31 +180,62 @@ static void hash_vdso(struct checkpoint *c)
 			c->ps.rec.vdso_hash = image_checksum((void *)m.start, m.end - m.start);
 }
 
-/* Everything about the process, into c->save. 0, or -errno when it can't be checkpointed. */
-static int collect(struct checkpoint *c, ucontext_t *uc)
+/* The areas, before anything of ours is mapped; then the memory of the job. 0 or -errno. */
+static int collect_begin(struct checkpoint *c, int shared_fd, ucontext_t *uc)
 {
-	struct save *s = &c->save;
-	int r;
+	uint64_t deadline = sys_clock_ns(CLOCK_MONOTONIC) + c->params.timeout_ms * 1000000ull;
+	int r, mapped;
 
 	process_take_signals(&c->ps);
 	r = memory_read(&c->memory);
-	if (r < 0) {
-		save_refuse(s, "/proc/self/maps can't be read: %s", errno_name(r));
-		return r;
-	}
+	if (r < 0)
+		save_refuse(&c->save, "/proc/self/maps can't be read: %s", errno_name(r));
+	mapped = shared_open(&c->shared, shared_fd, c->in.release.process_index, c->save.conn, deadline);
+	c->save.shared = &c->shared;
 	c->self.uc = uc;
-	hash_vdso(c);
-	c->ps.rec.nthreads = c->nthreads;
-	aio_save(&c->memory, s, &c->ps);
-	process_save(&c->ps, s, c->main_exited);
-	save_threads(c);
-	descriptors_save(s);
-	memory_save(&c->memory, s, &c->ps);
-	if (s->rec.err)
+	return r < 0 ? r : mapped;
+}
+
+static int state_err(struct save *s)
+{
+	if (!s->err)
 		s->err = s->rec.err;
 	if (s->err)
 		save_refuse(s, "state can't be collected: %s", errno_name(s->err));
 	return s->nrefused ? -ENOTSUP : 0;
+}
+
+/*
+ * Everything about the process, into c->save. A refusal ends nothing here: the user is to see all that
+ * stands against a checkpoint of the job. 0, or -errno when it can't be checkpointed.
+ */
+static int collect(struct checkpoint *c)
+{
+	struct save *s = &c->save;
+	int r;
+
+	hash_vdso(c);
+	c->ps.rec.nthreads = c->nthreads;
+	aio_save(&c->memory, s, &c->ps);
+	memory_list(&c->memory, s);
+	ipc_list(&c->memory, s);
+	process_list(&c->ps, s);
+	descriptors_list(s, c->ps.table);
+	r = shared_barrier(&c->shared, SHARED_LISTED);
+	if (r < 0)
+		return r;
+	process_save(&c->ps, s, c->main_exited, c->params.flags & PARAMS_STOPPED);
+	/* Where code and heap begin is as it was at the exec, and random. */
+	c->shared.own->lineage = image_checksum(&c->ps.rec.mm, offsetof(struct rec_mm, brk));
+	save_threads(c);
+	ipc_save(s);
+	descriptors_save(s);
+	ipc_save_limits(s);
+	r = shared_barrier(&c->shared, SHARED_SAVED);
+	if (r < 0)
+		return r;
+	memory_save(&c->memory, s, &c->ps);
+	return state_err(s);
 }
 
 /* Is a process there, and no zombie? The writer is not our child. */
@@ -215,6 +271,18 @@ static void await_end(struct checkpoint *c, int32_t writer)
 	msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS);
 }
 
+/*
+ * While copies are made no process of the job is a subreaper, which would be given the other processes'
+ * intermediates' children: the writers. Nobody runs before all have been made.
+ */
+static void await_copies(struct checkpoint *c)
+{
+	if (__atomic_load_n(&c->shared.head->barrier[SHARED_SUBREAPERS], __ATOMIC_RELAXED))
+		shared_barrier(&c->shared, SHARED_COPIED);
+	if (c->ps.rec.child_subreaper)
+		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
 static void snapshot(struct checkpoint *c)
 {
 	struct snapshot sn = {
@@ -222,36 +290,111 @@ static void snapshot(struct checkpoint *c)
 		.memory = &c->memory,
 		.ps = &c->ps,
 		.params = &c->params,
+		.shared = c->shared.head,
+		.shared_fd = c->shared.fd,
+		.index = c->shared.index,
 		.nthreads = c->nthreads,
 		.pause_ns = sys_clock_ns(CLOCK_MONOTONIC) - c->t_start,
 	};
 
 	snapshot_start(&sn, &c->in_pause);
+	await_copies(c);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
-	if (barrier(c, PHASE_SNAPSHOT, 0) && c->params.flags & PARAMS_STAY_FROZEN)
+	arrive(c, PHASE_SNAPSHOT, 0);
+	if (c->params.flags & PARAMS_STAY_FROZEN)
 		await_end(c, sn.writer);
+}
+
+/* All processes of the job stand still. */
+static void collect_together(struct checkpoint *c, int shared_fd, ucontext_t *uc)
+{
+	bool go;
+	int r = collect_begin(c, shared_fd, uc);
+
+	if (r == 0) {
+		r = collect(c);
+		if (r < 0 && r != -ENOTSUP)
+			shared_call_off(c->shared.head, r);
+	}
+	descriptors_release(&c->save);
+	c->t_collected = c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
+	if (r == 0 && c->ps.rec.child_subreaper)
+		sys_prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	go = barrier(c, PHASE_DRAIN, r, NULL);
+	if (r == 0 && go)
+		snapshot(c);
+	else if (r == 0 && c->ps.rec.child_subreaper)
+		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/*
+ * A process that was stopped runs under a tracer now, and is to do nothing but this: it goes on when the
+ * tracer says that it will stop it again.
+ */
+static void await_stop(struct checkpoint *c)
+{
+	do
+		if (msg_recv(c->save.conn, &c->in, -1) <= 0)
+			return;
+	while (c->in.m.type != MSG_RELEASE || c->in.release.phase != PHASE_THAW);
 }
 
 /* Frozen: from here the snapshot is made, and here a restored process begins. */
 static void collect_and_copy(struct checkpoint *c, ucontext_t *uc)
 {
-	bool go;
-	int r;
+	int shared_fd;
 
 	thread_save(&c->self, uc);
 	if (context_save(&c->self.context) != 0) {
 		c->restarted = true;
 		return;
 	}
-	r = collect(c, uc);
-	c->t_collected = c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
-	go = barrier(c, PHASE_FREEZE, r);
-	if (r == 0 && go)
-		snapshot(c);
+	limit_raise(c);
+	if (barrier(c, PHASE_FREEZE, 0, &shared_fd) && shared_fd >= 0)
+		collect_together(c, shared_fd, uc);
 }
 
 /* ---- in the restored process ---- */
 
+void restart_fail(void)
+{
+	struct restart_sync *sync = (struct restart_sync *)restart_control.sync;
+
+	__atomic_store_n(&sync->failed, 1, __ATOMIC_RELEASE);
+	shared_wake(&sync->restored);
+	for (;;)
+		sys_exit_group(RESTART_FAILED);
+}
+
+/* Wait until every process of the job has come as far, and would begin to run. */
+static void restart_meet(struct restart_sync *sync)
+{
+	const struct timespec limit = {.tv_nsec = 100000000};
+	uint32_t n = __atomic_add_fetch(&sync->restored, 1, __ATOMIC_ACQ_REL); /* pairs with the load below */
+
+	if (n == sync->total)
+		shared_wake(&sync->restored);
+	while ((n = __atomic_load_n(&sync->restored, __ATOMIC_ACQUIRE)) < sync->total) {
+		if (__atomic_load_n(&sync->failed, __ATOMIC_ACQUIRE))
+			sys_exit_group(RESTART_FAILED);
+		sys_futex(&sync->restored, FUTEX_WAIT, n, &limit);
+	}
+}
+
+static void restart_control_take(void)
+{
+	restart_control.restarted = 0;
+	preload.vdso_start = restart_control.vdso_start;
+	preload.vdso_len = restart_control.vdso_len;
+	if (restart_control.socket[0])
+		str_copy(preload.socket, restart_control.socket, sizeof(preload.socket));
+	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);
+}
+
+/*
+ * Up to restart_meet() nothing of any process's program has run, and the restart may still fail. What
+ * others must be there for, and what takes its course when it is given back, comes behind.
+ */
 static void restore(struct checkpoint *c)
 {
 	int log_fd = restart_control.log_fd;
@@ -259,19 +402,22 @@ static void restore(struct checkpoint *c)
 	freeze_await_arrivals(c->nthreads - 1);
 	while (restart_control.main_exited && __atomic_load_n(&restart_control.main_word, __ATOMIC_ACQUIRE))
 		sys_futex(&restart_control.main_word, FUTEX_WAIT, 1, NULL);
-	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
-	restart_control.restarted = 0;
-	preload.vdso_start = restart_control.vdso_start;
-	preload.vdso_len = restart_control.vdso_len;
-	if (restart_control.socket[0])
-		str_copy(preload.socket, restart_control.socket, sizeof(preload.socket));
-	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);
+	restart_control_take();
 	thread_restore(&c->self);
 	process_restore(&c->ps, log_fd);
-	descriptors_resume(log_fd);
+	descriptors_restore_locks(log_fd);
+	descriptors_restore_items(log_fd);
+	ipc_restore(log_fd);
+	if (c->ps.index == 0) /* the first that the coordinator knows is the job's first */
+		hello_send(HELLO_RESTARTED);
+	restart_meet((struct restart_sync *)restart_control.sync);
+	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
+	descriptors_restore_owners(log_fd);
+	process_resume(&c->ps, log_fd);
 	if (log_fd >= 0)
 		sys_close(log_fd);
-	hello_send(HELLO_RESTARTED);
+	if (c->ps.index != 0)
+		hello_send(HELLO_RESTARTED);
 }
 
 /* ---- the whole ---- */
@@ -280,8 +426,11 @@ static void release_memory(struct checkpoint *c)
 {
 	if (!c->restarted) { /* these were never in the image */
 		blob_free(&c->save.rec);
+		blob_free(&c->save.ipc);
 		arena_free(&c->save.arena);
 	}
+	if (c->shared.head && !c->restarted)
+		shared_close(&c->shared);
 	if (c->in_pause && !c->restarted)
 		memory_drop_new(&c->memory);
 	signals_free(&c->ps.queued);
@@ -333,13 +482,21 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 		collect_and_copy(c, uc);
 	} else {
 		save_refuse(&c->save, "%s", buf);
-		barrier(c, PHASE_FREEZE, r);
+		barrier(c, PHASE_FREEZE, r, NULL);
 	}
 	if (c->restarted)
 		restore(c);
-	else if (dumpable == 0)
+	else
+		ipc_resume();
+	if (!c->restarted && dumpable == 0)
 		sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	release_memory(c);
+	if (!c->restarted)
+		limit_lower(c);
+	if (!c->restarted && c->params.flags & PARAMS_STOPPED) {
+		tell_thawed(c);
+		await_stop(c);
+	}
 	freeze_thaw();
 }
 
@@ -359,6 +516,8 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 	if (ask_params(&c, request))
 		freeze_and_run(&c, uc);
 	eintr_restart(uc, &c.blocked);
+	if (c.restarted)
+		stop_thread(uc);
 	if (api) {
 		api->err = 0;
 		api->restarted = c.restarted;
@@ -367,8 +526,8 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 	}
 	if (c.restarted)
 		return; /* the connection was the other process's */
-	limit_lower(&c);
-	tell_thawed(&c);
+	if (!(c.params.flags & PARAMS_STOPPED))
+		tell_thawed(&c);
 	if (!api)
 		sys_close(c.save.conn);
 }

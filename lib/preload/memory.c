@@ -46,9 +46,9 @@ static const struct {
 	{"[anon_shmem:", AREA_OBJECT, AREA_OBJECT, NULL},
 	{"/dev/zero", AREA_OBJECT, AREA_ANON, NULL},
 	{"/memfd:", AREA_OBJECT, AREA_GONE, NULL},
-	{"/SYSV", AREA_REFUSED, AREA_REFUSED, "SysV shared memory can't be restored yet"},
+	{"/SYSV", AREA_SYSV, AREA_FILE, NULL},
 	{"/[aio]", AREA_AIO, AREA_AIO, NULL},
-	{"/anon_hugepage", AREA_REFUSED, AREA_REFUSED, "huge pages (MAP_HUGETLB) can't be restored yet"},
+	{"/anon_hugepage", AREA_REFUSED, AREA_HUGE, "shared huge pages (MAP_HUGETLB) can't be restored yet"},
 	{"anon_inode:", AREA_REFUSED, AREA_REFUSED, "memory of a kernel object can't be restored"},
 	{"/dev/shm/", AREA_SHARED, AREA_FILE, NULL},
 	{"/dev/hugepages/", AREA_REFUSED, AREA_REFUSED, "huge pages can't be restored yet"},
@@ -99,6 +99,7 @@ int memory_read(struct memory *m)
 	if (n < 0)
 		return n;
 	m->maps_len = n;
+	memory_find_names(m, cap);
 	return 0;
 }
 
@@ -163,13 +164,28 @@ size_t memory_copy(void *to, uint64_t addr, size_t n)
 
 /* ---- copies ---- */
 
-/* Copy [start, end) as bytes of stream from offset on. */
-static void copy_run(struct save *s, uint32_t stream, uint64_t offset, uint64_t start, uint64_t end)
+/* What is not readable for the program is for us, in /proc. */
+static void copy_unreadable(void *to, uint64_t start, uint64_t n)
+{
+	int fd = sys_open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	for (uint64_t at = 0; at < n; at += CKPT_PAGE)
+		io_pread(fd, (uint8_t *)to + at, CKPT_PAGE, start + at);
+	sys_close(fd);
+}
+
+/* Copy [start, end) of an area as bytes of stream from offset on. */
+static void copy_run(struct save *s, const struct map_line *m, uint32_t stream, uint64_t offset, uint64_t start,
+		     uint64_t end)
 {
 	void *to = save_piece(s, stream, offset, end - start);
 
-	if (to)
+	if (to && m->prot & PROT_READ)
 		memory_copy(to, start, end - start);
+	else if (to)
+		copy_unreadable(to, start, end - start);
 }
 
 /* Nothing is swapped out, so what mincore(2) does not find in memory is nowhere. */
@@ -181,47 +197,77 @@ static bool nothing_swapped(void)
 	return si.totalswap == si.freeswap;
 }
 
-/* The same for an object: it may be mapped more than once, and each byte is kept once. */
-static void copy_object_run(struct save *s, uint32_t stream, uint64_t offset, uint64_t start,
-			    uint64_t end)
+/* An object of which a part is to be copied from an area. */
+struct copy {
+	struct save *save;
+	const struct map_line *m;
+	uint32_t id;
+	bool pieces; /* others may save pages of this area */
+	bool all;    /* also pages that are not in memory */
+};
+
+/* Copy pages [page, page + n) of the area. */
+static void copy_pages(const struct copy *c, uint64_t page, uint64_t n)
 {
-	uint64_t last = offset + (end - start);
+	uint64_t at = page * CKPT_PAGE;
 
-	for (struct save_piece *p = s->pieces; p; p = p->next) {
-		uint64_t piece_end = p->start + p->len;
+	copy_run(c->save, c->m, STREAM_OBJECT + c->id, c->m->offset + at, c->m->start + at,
+		 c->m->start + at + n * CKPT_PAGE);
+}
 
-		if (p->stream != stream || p->start >= last || piece_end <= offset)
-			continue;
-		if (offset < p->start)
-			copy_object_run(s, stream, offset, start, start + (p->start - offset));
-		if (piece_end < last)
-			copy_object_run(s, stream, piece_end, start + (piece_end - offset), end);
-		return;
+/* The same, but for those that another process saves: 64 pages of the object at a time. */
+static void copy_pages_taken(const struct copy *c, uint64_t page, uint64_t n)
+{
+	uint64_t shift = c->m->offset / CKPT_PAGE;
+
+	while (n) {
+		uint64_t first = (page + shift) % 64, count = n < 64 - first ? n : 64 - first, taken, run;
+		uint64_t mask = (count < 64 ? (1ull << count) - 1 : ~0ull) << first;
+
+		taken = object_take_pages(c->save->shared, c->id, (page + shift) / 64, mask) >> first;
+		for (uint64_t i = 0; i < count; i += run) {
+			bool ours = taken >> i & 1;
+
+			for (run = 1; i + run < count && (taken >> (i + run) & 1) == ours; run++)
+				;
+			if (ours)
+				copy_pages(c, page + i, run);
+		}
+		page += count;
+		n -= count;
 	}
-	copy_run(s, stream, offset, start, end);
 }
 
 /* Copy the pages of a shared mapping: all, or those that exist in memory. */
-static void copy_shared(struct save *s, const struct map_line *m, uint32_t stream, bool all)
+static void copy_shared(const struct copy *c)
 {
 	enum { STEP = 4096 }; /* pages */
+	const struct map_line *m = c->m;
+	uint64_t npages = (m->end - m->start) / CKPT_PAGE;
 	uint8_t core[STEP];
 
-	for (uint64_t at = m->start; at < m->end; at += STEP * CKPT_PAGE) {
-		uint64_t end = m->end - at < STEP * CKPT_PAGE ? m->end : at + STEP * CKPT_PAGE;
-		uint64_t n = (end - at) / CKPT_PAGE, run;
-		bool known = !all && sys_call3(__NR_mincore, at, end - at, core) == 0;
+	for (uint64_t at = 0; at < npages; at += STEP) {
+		uint64_t n = npages - at < STEP ? npages - at : STEP, run;
+		bool known = !c->all && sys_call3(__NR_mincore, m->start + at * CKPT_PAGE, n * CKPT_PAGE, core) == 0;
 
 		for (uint64_t i = 0; i < n; i += run) {
 			bool in = !known || core[i] & 1;
 
 			for (run = 1; i + run < n && (!known || core[i + run] & 1) == in; run++)
 				;
-			if (in)
-				copy_object_run(s, stream, m->offset + (at - m->start) + i * CKPT_PAGE,
-						at + i * CKPT_PAGE, at + (i + run) * CKPT_PAGE);
+			if (in && c->pieces)
+				copy_pages_taken(c, at + i, run);
+			else if (in)
+				copy_pages(c, at + i, run);
 		}
 	}
+}
+
+void memory_copy_shared(struct save *s, const struct map_line *m, uint32_t object)
+{
+	struct copy c = {.save = s, .m = m, .id = object, .all = !nothing_swapped()};
+
+	copy_shared(&c);
 }
 
 static uint32_t object_kind(const struct map_line *m, enum area a)
@@ -259,31 +305,62 @@ static void warn_partly(struct save *s, uint64_t start, const char *name)
 	rec_put_string(&s->rec, STRING_WARNING, line, t.len);
 }
 
-static void save_shared(struct save *s, const struct map_line *m, enum area a, uint32_t known)
+/* Shared memory whose content is in the image: what a file holds that nobody writes by a mapping is not. */
+static bool is_object(const struct map_line *m, enum area a)
 {
-	char name[CKPT_PATH_MAX];
-	uint32_t id;
-	bool is_new;
+	return a == AREA_OBJECT || (a == AREA_SHARED && m->prot & PROT_WRITE);
+}
 
-	if (a == AREA_SHARED && !(m->prot & PROT_WRITE))
-		return;
-	if (m->name_len >= sizeof(name)) {
+static bool name_get(struct save *s, const struct map_line *m, char *name, size_t n)
+{
+	if (m->name_len >= n) {
 		save_refuse(s, "area %lx: the path is too long", (unsigned long)m->start);
-		return;
+		return false;
 	}
 	__builtin_memcpy(name, m->name, m->name_len);
 	name[m->name_len] = 0;
-	id = save_object(s, object_kind(m, a), m->dev, m->ino,
-			 a == AREA_SHARED ? object_size(m, name) : m->offset + (m->end - m->start),
-			 0600, 0, name, &is_new);
-	if (id <= known)
-		return;
-	if (a != AREA_SHARED) {
-		copy_shared(s, m, STREAM_OBJECT + id, !nothing_swapped());
-		return;
+	return true;
+}
+
+void memory_list(struct memory *m, struct save *s)
+{
+	const char *p = m->maps, *end = m->maps + m->maps_len, *what;
+	char name[CKPT_PATH_MAX];
+	struct map_line line;
+	int r = 0;
+
+	while (r == 0 && maps_next(&p, end, &line) > 0) {
+		enum area a = line.shared ? area_kind(&line, &what) : AREA_ANON;
+
+		if (!is_object(&line, a) || !name_get(s, &line, name, sizeof(name)))
+			continue;
+		r = object_add_range(s->shared, line.dev, line.ino,
+				     a == AREA_SHARED ? object_size(&line, name) : line.offset + (line.end - line.start),
+				     line.offset, line.end - line.start);
 	}
-	copy_shared(s, m, STREAM_OBJECT + id, m->end - m->start <= WHOLE_MAX);
-	if (m->end - m->start > WHOLE_MAX)
+	if (r < 0)
+		s->err = r;
+}
+
+static void save_shared(struct save *s, const struct map_line *m, enum area a)
+{
+	char name[CKPT_PATH_MAX];
+	uint64_t len = m->end - m->start;
+	uint32_t id = save_find_object(s, m->dev, m->ino);
+	struct shared_object *o = object_get(s->shared, id);
+	struct copy c = {s, m, id, o && o->nranges > 1,
+			 a == AREA_SHARED ? len <= WHOLE_MAX : !nothing_swapped()};
+	struct rec_object rec;
+
+	if (!o || o->whole || !object_take_range(s->shared, id, m->offset, len) ||
+	    !name_get(s, m, name, sizeof(name)))
+		return;
+	if (object_record(o)) {
+		rec = (struct rec_object){id, object_kind(m, a), m->dev, m->ino, o->size, 0600, 0};
+		rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &rec, sizeof(rec), name, m->name_len + 1);
+	}
+	copy_shared(&c);
+	if (a == AREA_SHARED && !c.all)
 		warn_partly(s, m->start, name);
 }
 
@@ -297,11 +374,33 @@ static void refuse_area(struct save *s, const struct map_line *m, const char *wh
 	save_refuse(s, "area %lx (%s): %s", (unsigned long)m->start, name, what);
 }
 
+/*
+ * The program may run out of huge pages when it writes to one that a copy has, too, and then the kernel
+ * takes it from the copy. So those that exist are copied in the pause.
+ */
+static void save_huge(struct save *s, const struct map_line *m)
+{
+	enum { STEP = 4096 }; /* pages of the common size */
+	uint8_t core[STEP];
+
+	for (uint64_t at = m->start, n, run; at < m->end; at += n * CKPT_PAGE) {
+		n = (m->end - at) / CKPT_PAGE < STEP ? (m->end - at) / CKPT_PAGE : STEP;
+		if (sys_call3(__NR_mincore, at, n * CKPT_PAGE, core) < 0)
+			__builtin_memset(core, 1, sizeof(core));
+		for (uint64_t i = 0; i < n; i += run) {
+			for (run = 1; i + run < n && !((core[i + run] ^ core[i]) & 1); run++)
+				;
+			if (core[i] & 1)
+				copy_run(s, m, STREAM_MEMORY, at + i * CKPT_PAGE, at + i * CKPT_PAGE,
+					 at + (i + run) * CKPT_PAGE);
+		}
+	}
+}
+
 void memory_save(struct memory *m, struct save *s, const struct process_state *ps)
 {
 	const char *p = m->maps, *end = m->maps + m->maps_len;
 	const char *sp, *what = "";
-	uint32_t known = s->nobjects; /* their content came from descriptors, whole */
 	struct map_line line;
 	int r = 0;
 
@@ -314,10 +413,12 @@ void memory_save(struct memory *m, struct save *s, const struct process_state *p
 
 		if (a == AREA_REFUSED)
 			refuse_area(s, &line, what);
-		else if (a == AREA_OBJECT || a == AREA_SHARED)
-			save_shared(s, &line, a, known);
+		else if (is_object(&line, a))
+			save_shared(s, &line, a);
+		else if (a == AREA_HUGE)
+			save_huge(s, &line);
 		else if (!vmflag(flags, "dp") && (vmflag(flags, "dc") || vmflag(flags, "wf")))
-			copy_run(s, STREAM_MEMORY, line.start, line.start, line.end);
+			copy_run(s, &line, STREAM_MEMORY, line.start, line.start, line.end);
 	}
 	if (r < 0)
 		s->err = r;

@@ -1,6 +1,6 @@
 /*
- * In the snapshot writer: from the areas read in the pause to records of areas and a list of extents,
- * packed into chunks. The writer's memory is a copy of the frozen program, so there is time here to
+ * In the snapshot writer: from the areas read in the pause to records of areas and lists of the bytes
+ * that the image needs. The writer's memory is a copy of the frozen program, so there is time here to
  * read smaps, scan page tables and look at files.
  */
 #define _GNU_SOURCE
@@ -8,8 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include "preload.h"
-#include "image.h"
+#include "writer.h"
 #include "frozen.h"
 
 enum {
@@ -21,15 +20,10 @@ struct code_file {
 	uint64_t dev, ino;
 };
 
-/* Bytes of a mapped file, at their addresses. */
-struct text_range {
-	uint64_t start, end;
-};
-
 struct planner {
 	struct memory *memory;
 	struct save *save;
-	struct extent_list *list;
+	struct plan *plan;
 	struct page_scan scan;
 	struct blob code; /* struct code_file[] */
 	const char *smaps, *smaps_end;
@@ -39,49 +33,28 @@ struct planner {
 	uint64_t text_from; /* bytes of the file from here on are not yet in the list */
 	uint64_t text_end;  /* where they end; text_from: none wanted */
 	bool whole;	    /* every page is content, touched or not */
-	struct blob text;   /* struct text_range[]: see plan_text() */
 };
-
-/* Add len bytes, packing chunks full. */
-static void extent_add(struct extent_list *l, uint32_t stream, uint64_t start, uint64_t len,
-		       struct extent_src src)
-{
-	while (len) {
-		uint32_t room = IMAGE_CHUNK_MAX - l->fill;
-		uint32_t n = len < room ? len : room;
-		struct image_extent e = {start, n, l->nchunks - 1, l->fill, stream};
-
-		if (l->nchunks == 0 || n == 0) {
-			l->nchunks++;
-			l->fill = 0;
-			continue;
-		}
-		blob_put(&l->ext, &e, sizeof(e));
-		blob_put(&l->src, &src, sizeof(src));
-		l->fill += n;
-		l->bytes += n;
-		start += n;
-		src.addr += n;
-		len -= n;
-	}
-}
 
 static void add_memory(struct planner *pl, uint64_t start, uint64_t end, bool soft)
 {
-	struct extent_src src = {start, soft, !(pl->vma.prot & PROT_READ)};
+	struct memory_range r = {start, end, soft, !(pl->vma.prot & PROT_READ)};
 
-	extent_add(pl->list, STREAM_MEMORY, start, end - start, src);
+	blob_put(&pl->plan->memory, &r, sizeof(r));
 }
 
 /* The file's own bytes of [text_from, until), which a changed file would no longer have. */
 static void add_text(struct planner *pl, uint64_t until)
 {
-	uint64_t end = until < pl->text_end ? until : pl->text_end;
+	const struct rec_vma *v = &pl->vma;
+	struct text_range t = {
+		.start = pl->text_from,
+		.end = until < pl->text_end ? until : pl->text_end,
+		.offset = v->offset + (pl->text_from - v->start),
+		.file = {v->dev, v->ino, v->file_size, v->file_mtime_ns},
+	};
 
-	struct text_range r = {pl->text_from, end};
-
-	if (r.start < r.end)
-		blob_put(&pl->text, &r, sizeof(r));
+	if (t.start < t.end)
+		blob_put(&pl->plan->text, &t, sizeof(t));
 	if (pl->text_from < until)
 		pl->text_from = until;
 }
@@ -90,7 +63,7 @@ static void add_guard(struct planner *pl, uint64_t start, uint64_t end)
 {
 	struct rec_vma g = {.start = start, .end = end, .flags = VMA_GUARD};
 
-	rec_put(&pl->list->vma, REC_VMA, 0, &g, sizeof(g), "", 1);
+	rec_put(&pl->plan->vma, REC_VMA, 0, &g, sizeof(g), "", 1);
 }
 
 static int on_pages(void *arg, uint64_t start, uint64_t end, enum page_kind kind)
@@ -192,22 +165,6 @@ static void look_at_file(struct planner *pl)
 	pl->text_end = v->start + (seen < v->end - v->start ? seen : v->end - v->start);
 }
 
-/* The object that memory_save() made for this area, 0 when there is none. */
-static uint32_t find_object(const struct planner *pl, const struct rec_vma *v)
-{
-	struct rec_iter it = rec_iter(pl->save->rec.data, pl->save->rec.len);
-	const struct rec *r;
-
-	while ((r = rec_next_type(&it, REC_OBJECT))) {
-		struct rec_object o;
-
-		rec_get(r, &o, sizeof(o));
-		if (o.dev == v->dev && o.ino == v->ino)
-			return o.id;
-	}
-	return 0;
-}
-
 /* True when the bytes of an area without a copy in the snapshot were copied in the pause. */
 static bool has_piece(const struct planner *pl, uint64_t start)
 {
@@ -225,7 +182,7 @@ static int plan_private(struct planner *pl)
 	if (v->flags & VMA_DROPPABLE)
 		return 0;
 	if (v->flags & (VMA_DONTFORK | VMA_WIPEONFORK)) {
-		struct text why = TEXT(pl->list->why);
+		struct text why = TEXT(pl->plan->why);
 
 		if (has_piece(pl, v->start) || v->start == (uint64_t)preload.fork_page)
 			return 0;
@@ -240,15 +197,24 @@ static int plan_private(struct planner *pl)
 	return page_scan(&pl->scan, v->start, v->end, on_pages, pl);
 }
 
+/* Of the area whose flags have just been found: smaps stands in it. */
+static uint32_t page_kb(const struct planner *pl)
+{
+	const char *p = pl->smaps < pl->smaps_end ? proc_field(pl->smaps, "KernelPageSize:") : NULL;
+
+	return p ? parse_dec(&p) : 0;
+}
+
 static int plan_area(struct planner *pl, const struct map_line *m)
 {
-	const char *what = "";
+	const char *what = "", *flags;
 	enum area a = area_kind(m, &what);
 	int r = 0;
 
 	if (a == AREA_SKIP)
 		return 0;
-	vma_begin(pl, m, smaps_flags(&pl->smaps, pl->smaps_end, m->start));
+	flags = smaps_flags(&pl->smaps, pl->smaps_end, m->start);
+	vma_begin(pl, m, flags);
 	if (a == AREA_AIO) /* the ring's bytes are mapped as ordinary memory, until libckpt makes a ring */
 		pl->vma.flags = VMA_AIO;
 	if (a == AREA_FILE || a == AREA_SHARED)
@@ -257,10 +223,16 @@ static int plan_area(struct planner *pl, const struct map_line *m)
 		pl->whole = true;
 	/* A read-only mapping of a file that is mapped for writing elsewhere is of the same object. */
 	if (a == AREA_OBJECT || a == AREA_SHARED)
-		pl->vma.object = find_object(pl, &pl->vma);
+		pl->vma.object = save_find_object(pl->save, pl->vma.dev, pl->vma.ino);
 	if (pl->vma.object)
 		pl->vma.flags |= VMA_OBJECT;
-	rec_put(&pl->list->vma, REC_VMA, REC_REQUIRED, &pl->vma, sizeof(pl->vma), pl->path,
+	if (a == AREA_HUGE)
+		pl->vma.page_kb = page_kb(pl);
+	if (a == AREA_SYSV) {
+		pl->vma.flags |= VMA_SYSV | (vmflag(flags, "mw") ? 0 : VMA_READONLY);
+		pl->vma.object = m->ino;
+	}
+	rec_put(&pl->plan->vma, REC_VMA, REC_REQUIRED, &pl->vma, sizeof(pl->vma), pl->path,
 		str_len(pl->path) + 1);
 	if (a == AREA_ANON || a == AREA_FILE || a == AREA_GONE)
 		r = plan_private(pl);
@@ -314,32 +286,11 @@ static int find_smaps(struct planner *pl)
 	return 0;
 }
 
-static void plan_pieces(struct planner *pl)
+int memory_plan(struct memory *m, struct save *s, struct plan *plan)
 {
-	for (struct save_piece *p = pl->save->pieces; p; p = p->next)
-		extent_add(pl->list, p->stream, p->start, p->len,
-			   (struct extent_src){(uint64_t)p->data, 0, 0});
-}
-
-/*
- * What mapped files hold comes last and begins a chunk: most restarts do without, and then need not
- * unpack it.
- */
-static void plan_text(struct planner *pl)
-{
-	const struct text_range *r = (const struct text_range *)pl->text.data;
-
-	pl->list->fill = IMAGE_CHUNK_MAX;
-	for (size_t i = 0; i < pl->text.len / sizeof(*r); i++)
-		extent_add(pl->list, STREAM_FILE_TEXT, r[i].start, r[i].end - r[i].start,
-			   (struct extent_src){r[i].start, 0, 0});
-}
-
-int memory_plan(struct memory *m, struct save *s, struct extent_list *l)
-{
-	struct planner pl = {.memory = m, .save = s, .list = l};
+	struct planner pl = {.memory = m, .save = s, .plan = plan};
 	const char *p = m->maps, *end = m->maps + m->maps_len;
-	struct text why = TEXT(l->why);
+	struct text why = TEXT(plan->why);
 	struct map_line line;
 	int r = find_smaps(&pl);
 
@@ -352,11 +303,9 @@ int memory_plan(struct memory *m, struct save *s, struct extent_list *l)
 	find_code(&pl);
 	while (r == 0 && maps_next(&p, end, &line) > 0)
 		r = plan_area(&pl, &line);
-	plan_pieces(&pl);
-	plan_text(&pl);
 	sys_close(pl.scan.fd);
 	if (r == 0)
-		r = l->ext.err ? l->ext.err : l->src.err ? l->src.err : l->vma.err ? l->vma.err : pl.text.err;
+		r = plan->vma.err ? plan->vma.err : plan->memory.err ? plan->memory.err : plan->text.err;
 	if (r < 0 && !why.buf[0])
 		text_put(&why, "areas can't be listed: %s", errno_name(r));
 	return r;

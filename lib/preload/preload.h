@@ -21,6 +21,7 @@
 #include "protocol.h"
 #include "records.h"
 #include "handover.h"
+#include "shared.h"
 #include "save.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -33,6 +34,7 @@ struct preload {
 	char exe_name[64];
 	struct job_config config;
 	int32_t sid;		/* session the program was started in */
+	int32_t first_pid;	/* of the process that ckpt_launch became */
 	uint64_t sigbit;	/* the reserved signal in a kernel signal set */
 	uint8_t *leader_stack;	/* of leader_stack_len bytes, guard page below */
 	size_t leader_stack_len;
@@ -177,13 +179,159 @@ bool rest_continue(ucontext_t *uc) HIDDEN;
  */
 bool vdso_let_out(siginfo_t *info, const ucontext_t *uc) HIDDEN;
 
+/* ---- shared.c: the memory that the processes of the job share during a checkpoint ------------ */
+
+/* What the barriers and counters of struct shared_head are used for. */
+enum shared_point {
+	SHARED_OPENED,	   /* all have opened what they need; only with SHARED_FILES in the job */
+	SHARED_LISTED,	   /* all have told what they have open and mapped */
+	SHARED_SAVED,	   /* all open files are saved */
+	SHARED_COPIED,	   /* all copies are made; only with a subreaper in the job */
+	SHARED_SUBREAPERS, /* no barrier: processes that are subreapers */
+	SHARED_FORKED,	   /* all copies are made: no program has to wait for a CPU that a writer has */
+};
+
+/* An array in the memory, of items of one size; a part of it is mapped when it is first used. */
+struct shared_array {
+	uint64_t offset;
+	uint32_t item; /* bytes of one */
+	uint8_t *part[64];
+};
+
+struct shared {
+	struct shared_head *head; /* NULL: not there */
+	struct shared_process *own; /* this process's entry */
+	struct shared_table *table; /* same.c and objects.c */
+	int fd;
+	uint32_t index; /* of this process */
+	int conn;	/* when it ends, nobody needs us any more */
+	uint64_t deadline_ns;
+	struct shared_array same, objects, ranges, blocks;
+};
+
+/*
+ * Map the memory behind fd. 0 or -errno; the other processes are told of a failure. sh keeps fd. /proc/self/maps
+ * must have been read before.
+ */
+int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint64_t deadline_ns) HIDDEN;
+void shared_close(struct shared *sh) HIDDEN;
+/* len bytes that nobody else has, mapped; *offset: where they are in the memory. NULL: no memory. */
+void *shared_alloc(struct shared *sh, uint64_t len, uint64_t *offset) HIDDEN;
+/* Map what another process has allocated. NULL: no memory. */
+void *shared_map(struct shared *sh, uint64_t offset, uint64_t len) HIDDEN;
+/* The n-th item, NULL: no memory. */
+void *shared_item(struct shared *sh, struct shared_array *a, uint32_t n) HIDDEN;
+/* Wait until all processes have come to this point; 0, or -errno when the checkpoint is off. */
+int shared_barrier(struct shared *sh, enum shared_point point) HIDDEN;
+/* A lock that lies in the memory. -errno when the checkpoint is off; then it is not taken. */
+int shared_lock(struct shared *sh, uint32_t *lock) HIDDEN;
+void shared_unlock(uint32_t *lock) HIDDEN;
+
+/* ---- same.c: which open files of different processes are one --------------------------------- */
+
+enum { SHARED_BUCKETS = 1024 };
+
+/* Lies at SHARED_TABLE; zeroed at first, as all of the memory. */
+struct shared_table {
+	struct {
+		uint32_t lock;
+		uint32_t root; /* of a tree of struct shared_file */
+	} same[SHARED_BUCKETS];
+	uint64_t text;		/* bytes of long link texts; relaxed add */
+	uint32_t objects_lock;	/* of all that follows */
+	uint32_t nranges;
+	uint32_t object[SHARED_BUCKETS]; /* first of a list of struct shared_object */
+	uint32_t range[SHARED_BUCKETS];	 /* first of a list of struct shared_range */
+};
+
+/*
+ * An open file of the job; its number in the array is its id, 0 is none. kind, dev and ino stay; the rest is
+ * what the process with the lowest index that has it says, or holds for all.
+ */
+struct shared_file {
+	uint64_t dev, ino, rdev, size;
+	int64_t pos;
+	uint32_t left, right;	/* in the bucket's tree */
+	uint32_t kind;		/* KCMP_FILE, KCMP_FILES or KCMP_FS */
+	uint32_t process;	/* lowest index of those that have it */
+	uint64_t holder;	/* tid << 32 | fd there, for kcmp(2) and /proc */
+	int32_t number;		/* the lowest number there, -1: none */
+	uint32_t flags, mode, nlink;
+	uint32_t plugin;	/* in plugin_table */
+	uint32_t std;		/* bit n: it is number n, 0 to 2, of */
+	uint32_t std_process;	/* this process, the first that has it as one of these; ~0: none */
+	uint32_t link_len;
+	uint32_t word;		/* of plugin_shared_word() */
+	uint64_t given, given_len; /* of plugin_give(): offset in the memory, bytes */
+	union {
+		char link[64];	  /* its text, not terminated, when that fits; */
+		uint64_t link_at; /* else where it begins among the texts */
+	};
+};
+
+/*
+ * Say that this process has what *f tells of (but for left, right, link and std). text: of its link. 0 and
+ * the id; -errno: *id is 0, or the one that kcmp(2) can't compare it with.
+ */
+int same_add(struct shared *sh, const struct shared_file *f, const char *text, uint32_t *id) HIDDEN;
+/* It is number n, 0 to 2, of this process. */
+void same_add_std(struct shared *sh, uint32_t id, int n) HIDDEN;
+static inline uint64_t same_holder(int32_t tid, int32_t fd)
+{
+	return (uint64_t)tid << 32 | (uint32_t)fd;
+}
+/* By its id; NULL: there is none, or no memory. Behind SHARED_LISTED nothing of it changes. */
+struct shared_file *same_get(struct shared *sh, uint32_t id) HIDDEN;
+/* Call fn for all open files of this inode. */
+void same_each(struct shared *sh, uint64_t dev, uint64_t ino, void (*fn)(void *arg, uint32_t id), void *arg) HIDDEN;
+/* Read its link text, n bytes with terminator at most. */
+int same_link(struct shared *sh, const struct shared_file *f, char *text, size_t n) HIDDEN;
+
+/* ---- objects.c: shared memory and files mapped shared, each once for the job ------------------ */
+
+/* An object; its number in the array is its id. */
+struct shared_object {
+	uint64_t dev, ino;
+	uint64_t size;	   /* what the mappings show of it; a file's own size */
+	uint32_t next;	   /* of its bucket */
+	uint32_t nranges;  /* different ones that are mapped */
+	uint32_t recorded; /* somebody has written its REC_OBJECT */
+	uint32_t whole;	   /* and saves all of it, from a descriptor */
+	uint32_t attached; /* areas of a SysV segment; relaxed add */
+	uint32_t reserved;
+};
+
+/* Bytes of an object that some process has mapped. */
+struct shared_range {
+	uint64_t offset, len;
+	uint32_t object;
+	uint32_t next;	  /* of its bucket */
+	uint32_t process; /* lowest index of those that have just these mapped */
+	uint32_t saved;
+};
+
+/* Say that bytes of it are mapped here. 0 or -errno. */
+int object_add_range(struct shared *sh, uint64_t dev, uint64_t ino, uint64_t size, uint64_t offset, uint64_t len) HIDDEN;
+/* Its id, 0: it is none. make: it becomes one, with the size, if need be. */
+uint32_t object_find(struct shared *sh, uint64_t dev, uint64_t ino, bool make, uint64_t size) HIDDEN;
+struct shared_object *object_get(struct shared *sh, uint32_t id) HIDDEN;
+/* True for one caller of all: who is to write its REC_OBJECT. */
+bool object_record(struct shared_object *o) HIDDEN;
+/* Behind SHARED_LISTED: is it this process that saves the range? True once. */
+bool object_take_range(struct shared *sh, uint32_t id, uint64_t offset, uint64_t len) HIDDEN;
+/*
+ * Of the 64 pages of an object that begin with page block * 64, those of the mask which nobody has taken
+ * before; they are the caller's to save.
+ */
+uint64_t object_take_pages(struct shared *sh, uint32_t id, uint64_t block, uint64_t mask) HIDDEN;
+
 /* ---- process.c ----------------------------------------------------------------------------------- */
 
 struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;
 };
 
-enum { TIMERS_MAX = 1024, AIO_MAX = 256 };
+enum { TIMERS_MAX = 1024, AIO_MAX = 256, STOPPED_MAX = 1024 };
 
 /* What the process as a whole is; lives on the leader's stack, and so in the image. */
 struct process_state {
@@ -203,14 +351,45 @@ struct process_state {
 	uint64_t vmlck_kb;
 	struct queued_signals queued;
 	int32_t tracer;
+	uint32_t index;		/* among the processes of the job */
+	uint32_t table, fs;	/* same.c: its descriptor table, its directories */
+	uint64_t child_signals; /* what children that change state may have sent, and nobody has to see */
+	struct {
+		int32_t pid;
+		bool waited; /* wait(2) has told that it stopped */
+	} stopped[STOPPED_MAX]; /* children that are stopped */
+	uint32_t nstopped;
 };
 
+/* Field of a text of /proc/PID/stat by its number in proc(5); the third is the first behind the name. */
+uint64_t stat_field(const char *stat, int number) HIDDEN;
 /* Take the signals queued for the process. Maps memory that must be in the image. */
 void process_take_signals(struct process_state *ps) HIDDEN;
-/* Ask the kernel; add records; refuse what can't be. */
-void process_save(struct process_state *ps, struct save *s, bool main_exited) HIDDEN;
-/* In the restored process, all threads there. warn: told what did not come back. */
+/* Tell the other processes of the job what they may share with this one. */
+void process_list(struct process_state *ps, struct save *s) HIDDEN;
+/* Behind SHARED_LISTED: ask the kernel; add records; refuse what can't be. stopped: it runs for us only. */
+void process_save(struct process_state *ps, struct save *s, bool main_exited, bool stopped) HIDDEN;
+/* In the restored process, all threads there, other processes maybe not. log_fd: told what did not come back. */
 void process_restore(struct process_state *ps, int log_fd) HIDDEN;
+/* When all processes are there: what takes its course from now on. */
+void process_resume(struct process_state *ps, int log_fd) HIDDEN;
+
+/* ---- stop.c ---- */
+
+/* In a restored process that was stopped, before threads are thawed: it is to stop again. */
+void stop_prepare(void) HIDDEN;
+/* Of each thread that is about to leave the handler: go on where the process stops, if it is to. */
+void stop_thread(ucontext_t *uc) HIDDEN;
+
+/* ---- children.c ---- */
+
+/* Children that have changed state and were not waited for. */
+void children_save(struct process_state *ps, struct save *s) HIDDEN;
+/*
+ * In the restored process, when all are there: see that children that were stopped have stopped, and forget
+ * the signals of that.
+ */
+void children_resume(struct process_state *ps) HIDDEN;
 
 /* ---- memory.c ------------------------------------------------------------------------------ */
 
@@ -235,16 +414,27 @@ enum area {
 	AREA_OBJECT,	/* shared memory without a name: anonymous, memfd, a deleted file */
 	AREA_SPECIAL,	/* vdso and vvar */
 	AREA_AIO,	/* ring of a linux-aio context */
+	AREA_SYSV,	/* SysV shared memory: ipc.c */
+	AREA_HUGE,	/* private memory of huge pages from the kernel's pool (MAP_HUGETLB) */
 	AREA_REFUSED,
 };
 
 /* what: filled with why, for AREA_REFUSED. */
 enum area area_kind(const struct map_line *m, const char **what) HIDDEN;
 
+/* names.c: the text, in cap bytes, gets the names that mapped files of /dev/shm have. */
+void memory_find_names(struct memory *m, size_t cap) HIDDEN;
 /* Read the areas. 0 or -errno. */
 int memory_read(struct memory *m) HIDDEN;
-/* In the pause: copy what the snapshot would not see. Refuses what can't be restored. */
+/* Tell the other processes of the job what is mapped shared here. */
+void memory_list(struct memory *m, struct save *s) HIDDEN;
+/*
+ * Behind SHARED_SAVED: copy what the snapshot would not see, of shared memory what is this process's to save.
+ * Refuses what can't be restored.
+ */
 void memory_save(struct memory *m, struct save *s, const struct process_state *ps) HIDDEN;
+/* Copy the pages of a readable shared area, of ours or the program's, that exist as bytes of an object. */
+void memory_copy_shared(struct save *s, const struct map_line *m, uint32_t object) HIDDEN;
 /* Unmap whatever has been mapped since memory_read(); nothing else has run since. */
 void memory_drop_new(struct memory *m) HIDDEN;
 /* Set by the madvise wrapper: a fork loses areas, so look closer in the pause. */
@@ -293,28 +483,6 @@ int page_scan(struct page_scan *ps, uint64_t start, uint64_t end,
 	      int (*fn)(void *arg, uint64_t start, uint64_t end, enum page_kind kind),
 	      void *arg) HIDDEN;
 
-/* ---- plan.c: what the writer writes ------------------------------------------------------------ */
-
-/* Where the bytes of an extent are read. */
-struct extent_src {
-	uint64_t addr;
-	uint32_t soft;	     /* what can't be read is zeros: beyond the end of a file */
-	uint32_t unreadable; /* PROT_READ is missing */
-};
-
-struct extent_list {
-	struct blob ext; /* struct image_extent[] */
-	struct blob src; /* struct extent_src[], one for each */
-	struct blob vma; /* REC_VMA records */
-	uint64_t bytes;
-	uint32_t nchunks;
-	uint32_t fill;	/* bytes in the last chunk */
-	char why[256];	/* first failure, "" when none */
-};
-
-/* In the writer: records and extents of all areas and pieces. 0 or -errno and l->why. */
-int memory_plan(struct memory *m, struct save *s, struct extent_list *l) HIDDEN;
-
 /* ---- snapshot.c -------------------------------------------------------------------------------------- */
 
 struct snapshot {
@@ -322,6 +490,9 @@ struct snapshot {
 	struct memory *memory;
 	struct process_state *ps;
 	struct msg_params *params;
+	struct shared_head *shared; /* what the processes of the job share, mapped; */
+	int shared_fd;		    /* its file, */
+	uint32_t index;		    /* and which of them this is */
 	uint64_t pause_ns; /* up to the fork */
 	uint32_t nthreads;
 	int32_t writer; /* pid of the copy */
@@ -340,6 +511,8 @@ struct api_call {
 	char path[CKPT_PATH_MAX]; /* of the image */
 };
 void leader_run(int request, ucontext_t *uc, struct api_call *api) HIDDEN;
+/* In a restored process, before the program runs: the restart is off, for all of the job. */
+void restart_fail(void) HIDDEN __attribute__((noreturn));
 
 /* ---- arch/x86_64.S ---------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/kcmp.h>
 #include <linux/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -27,8 +29,7 @@ enum { NLIMITS = 16, NSIGNALS = 64 };
 
 /* ---- /proc ---- */
 
-/* Field of /proc/thread-self/stat by its number in proc(5); the third is the first behind the name. */
-static uint64_t stat_field(const char *stat, int number)
+uint64_t stat_field(const char *stat, int number)
 {
 	const char *p = stat;
 
@@ -60,7 +61,11 @@ static void save_mm(struct rec_process *r)
 		.env_start = stat_field(stat, 50),
 		.env_end = stat_field(stat, 51),
 	};
-	r->tty_pgid = (int32_t)stat_field(stat, 7) ? (int32_t)stat_field(stat, 8) : 0;
+	r->exit_signal = stat_field(stat, 38);
+	if ((int32_t)stat_field(stat, 7)) {
+		r->flags |= PROCESS_TTY;
+		r->tty_pgid = (int32_t)stat_field(stat, 8);
+	}
 }
 
 static uint64_t status_hex(const char *status, const char *key)
@@ -324,13 +329,82 @@ static void save_limits(struct process_state *ps, struct save *s)
 	}
 }
 
-void process_save(struct process_state *ps, struct save *s, bool main_exited)
+/* Something of its own, or shared with a process that is no thread of it (clone(2)). */
+static uint32_t list_shared(struct save *s, uint32_t kind)
+{
+	const struct shared_file f = {
+		.ino = kind, .kind = kind, .process = s->shared->index,
+		.holder = same_holder(sys_gettid(), 0),
+	};
+	uint32_t id;
+
+	return same_add(s->shared, &f, "", &id) < 0 ? 0 : id;
+}
+
+void process_list(struct process_state *ps, struct save *s)
+{
+	uint32_t subreaper = 0;
+
+	ps->index = s->shared->index;
+	ps->table = list_shared(s, KCMP_FILES);
+	ps->fs = list_shared(s, KCMP_FS);
+	sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&subreaper, 0, 0, 0);
+	if (subreaper)
+		__atomic_add_fetch(&s->shared->head->barrier[SHARED_SUBREAPERS], 1, __ATOMIC_RELAXED);
+}
+
+static void save_shared(struct rec_process *r, struct save *s, uint32_t id, uint32_t flag, uint32_t *of)
+{
+	const char *what = flag == PROCESS_SHARES_FILES ? "descriptor table (CLONE_FILES)"
+							 : "directory and umask (CLONE_FS)";
+	const struct shared_file *f = same_get(s->shared, id);
+
+	if (!f || f->process == s->shared->index)
+		return;
+	r->flags |= flag;
+	*of = f->process;
+	save_refuse(s, "shares its %s with process %d: that can't be restored", what,
+		    s->shared->head->process[f->process].pid);
+}
+
+/* Programs that fill the terminal want to know when it has another size after a restart. */
+static void save_tty_size(struct rec_process *r)
+{
+	struct winsize size = {0};
+	int fd = sys_open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	sys_ioctl(fd, TIOCGWINSZ, &size);
+	sys_close(fd);
+	r->tty_rows = size.ws_row;
+	r->tty_cols = size.ws_col;
+}
+
+/* Its place among the processes of the job. */
+static void save_place(struct process_state *ps, struct save *s)
+{
+	const struct shared_process *own = s->shared->own;
+
+	ps->rec.parent = own->parent;
+	if (ps->rec.pid == preload.first_pid)
+		ps->rec.flags |= PROCESS_FIRST;
+	if (ps->rec.flags & PROCESS_TTY && s->shared->index == 0)
+		save_tty_size(&ps->rec);
+	if (own->flags & SHARED_STOPPED)
+		ps->rec.flags |= PROCESS_STOPPED;
+	save_shared(&ps->rec, s, ps->table, PROCESS_SHARES_FILES, &ps->rec.files_of);
+	save_shared(&ps->rec, s, ps->fs, PROCESS_SHARES_FS, &ps->rec.fs_of);
+}
+
+void process_save(struct process_state *ps, struct save *s, bool main_exited, bool stopped)
 {
 	save_identity(ps, main_exited);
 	save_mm(&ps->rec);
 	save_status(ps);
 	save_prctl(&ps->rec);
-	if (ps->tracer)
+	save_place(ps, s);
+	if (ps->tracer && !stopped)
 		save_refuse(s, "traced by process %d", ps->tracer);
 	rec_put(&s->rec, REC_PROCESS, REC_REQUIRED, &ps->rec, sizeof(ps->rec), NULL, 0);
 	rec_put_string(&s->rec, STRING_COMM, preload.exe_name, str_len(preload.exe_name));
@@ -342,6 +416,7 @@ void process_save(struct process_state *ps, struct save *s, bool main_exited)
 	save_itimers(ps, s);
 	save_timers(ps, s);
 	save_limits(ps, s);
+	children_save(ps, s);
 }
 
 static void restore_limits(const struct process_state *ps, struct text *warn)
@@ -388,9 +463,21 @@ static void restore_prctl(const struct rec_process *r)
 		write_number("/proc/self/oom_score_adj", r->oom_score_adj);
 }
 
+static void tell_warning(const struct process_state *ps, struct text *warn, int log_fd)
+{
+	char line[640];
+	struct text t = TEXT(line);
+
+	if (warn->len <= 2 || log_fd < 0)
+		return;
+	warn->buf[warn->len - 2] = 0; /* "; " */
+	text_put(&t, "ckpt_restart: warning: pid %d: %s\n", ps->rec.pid, warn->buf);
+	io_write(log_fd, line, t.len);
+}
+
 void process_restore(struct process_state *ps, int log_fd)
 {
-	char buf[512];
+	char buf[512] = "";
 	struct text warn = TEXT(buf);
 
 	for (int sig = 1; sig <= NSIGNALS; sig++)
@@ -398,17 +485,21 @@ void process_restore(struct process_state *ps, int log_fd)
 	aio_restore(ps, log_fd);
 	restore_prctl(&ps->rec);
 	restore_limits(ps, &warn);
+	tell_warning(ps, &warn, log_fd);
+}
+
+void process_resume(struct process_state *ps, int log_fd)
+{
+	char buf[512] = "";
+	struct text warn = TEXT(buf);
+
+	children_resume(ps);
+	if (ps->rec.flags & PROCESS_STOPPED)
+		stop_prepare();
 	for (int i = 0; i < 3; i++)
 		sys_call3(__NR_setitimer, i, &ps->itimer[i], NULL);
 	restore_timers(ps, &warn);
 	signals_queue(&ps->queued, 0);
 	sys_prctl(PR_SET_DUMPABLE, ps->rec.dumpable == 1, 0, 0, 0);
-	if (warn.len > 2 && log_fd >= 0) {
-		char line[640];
-		struct text t = TEXT(line);
-
-		warn.buf[warn.len - 2] = 0;
-		text_put(&t, "ckpt_restart: warning: pid %d: %s\n", ps->rec.pid, warn.buf);
-		io_write(log_fd, line, t.len);
-	}
+	tell_warning(ps, &warn, log_fd);
 }

@@ -32,21 +32,24 @@ void *save_piece(struct save *s, uint32_t stream, uint64_t start, uint64_t len)
 	return data;
 }
 
+uint32_t save_find_object(struct save *s, uint64_t dev, uint64_t ino)
+{
+	return object_find(s->shared, dev, ino, false, 0);
+}
+
 uint32_t save_object(struct save *s, uint32_t kind, uint64_t dev, uint64_t ino, uint64_t size,
 		     uint32_t mode, uint32_t seals, const char *name, bool *is_new)
 {
-	struct rec_iter it = rec_iter(s->rec.data, s->rec.len);
-	struct rec_object o;
-	const struct rec *r;
+	uint32_t id = object_find(s->shared, dev, ino, true, size);
+	struct shared_object *o = object_get(s->shared, id);
+	struct rec_object rec = {id, kind, dev, ino, size, mode, seals};
 
-	*is_new = false;
-	while ((r = rec_next_type(&it, REC_OBJECT))) {
-		rec_get(r, &o, sizeof(o));
-		if (o.dev == dev && o.ino == ino)
-			return o.id;
+	*is_new = o && object_record(o);
+	if (!o)
+		s->err = -ENOMEM;
+	if (*is_new) {
+		o->whole = 1;
+		rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &rec, sizeof(rec), name, str_len(name) + 1);
 	}
-	*is_new = true;
-	o = (struct rec_object){++s->nobjects, kind, dev, ino, size, mode, seals};
-	rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &o, sizeof(o), name, str_len(name) + 1);
-	return o.id;
+	return id;
 }

@@ -21,7 +21,9 @@ struct save {
 	struct blob rec;	   /* records of this process */
 	struct arena arena;	   /* everything else */
 	struct save_piece *pieces; /* newest first */
-	uint32_t nobjects;	   /* ids given out so far; the first is 1 */
+	struct shared *shared;	   /* what the processes of the job share */
+	struct blob ipc;	   /* ipc.c: SysV objects that this process knows */
+	struct plugin_ctx *files;  /* descriptors.c, from descriptors_list() to descriptors_release() */
 	int conn;		   /* our connection to the coordinator: not the program's */
 	int nrefused;
 	int err; /* first failure of our own, -errno */
@@ -37,18 +39,33 @@ void save_refuse(struct save *s, const char *fmt, ...) __attribute__((format(pri
 void *save_piece(struct save *s, uint32_t stream, uint64_t start, uint64_t len);
 
 /*
- * Id of the object with this identity, made (REC_OBJECT) when it is not there yet: *is_new tells. Its
- * content is the caller's to add: save_piece(s, STREAM_OBJECT + id, offset, len).
+ * Id of the object with this identity, one for the job, 0 when there is no memory (s->err). True in
+ * *is_new for one caller of all: then its record (REC_OBJECT) is made, and its content is the caller's to
+ * add, whole: save_piece(s, STREAM_OBJECT + id, offset, len).
  */
 uint32_t save_object(struct save *s, uint32_t kind, uint64_t dev, uint64_t ino, uint64_t size,
 		     uint32_t mode, uint32_t seals, const char *name, bool *is_new);
+/* Id of the object with this identity, 0: it is none. Behind SHARED_SAVED, and in the writer. */
+uint32_t save_find_object(struct save *s, uint64_t dev, uint64_t ino);
 
-/* descriptors.c: all open descriptors, by way of the plugins. */
-void descriptors_save(struct save *s);
+/* ---- descriptors.c: all open descriptors, by way of the plugins ---- */
+
 /*
- * In the restored process, all threads there and no descriptor left but the program's: what can't be
- * done before, fcntl(2) locks and threads as owners. Tells on log_fd what fails; -1: nowhere.
+ * Find out which open files there are, and tell the other processes of the job. table: id of this process's
+ * descriptor table (same.c).
  */
-void descriptors_resume(int log_fd);
+void descriptors_list(struct save *s, uint32_t table);
+/* When all have: save those that are this process's to save. */
+void descriptors_save(struct save *s);
+/* When all have, or the checkpoint is off: let go what saving has taken. */
+void descriptors_release(struct save *s);
+/*
+ * In the restored process, all threads there and no descriptor left but the program's: fcntl(2) locks,
+ * and, when all processes are there, threads as owners. Tells on log_fd what fails; -1: nowhere.
+ */
+void descriptors_restore_locks(int log_fd);
+/* Items of epoll sets that only the process itself can add (plugin_keep_item()). */
+void descriptors_restore_items(int log_fd);
+void descriptors_restore_owners(int log_fd);
 
 #endif

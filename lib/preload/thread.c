@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "preload.h"
+#include "ipc.h"
 #include "frozen.h"
 
 enum { RSEQ_SIGNATURE = 0x53053053 /* RSEQ_SIG of x86 in glibc */ };
@@ -196,6 +197,7 @@ void thread_save(struct parked *p, ucontext_t *uc)
 {
 	long r;
 
+	ipc_settle(uc);
 	p->uc = uc;
 	p->tid = sys_gettid();
 	sys_call2(__NR_arch_prctl, ARCH_GET_FS, &p->fs_base);

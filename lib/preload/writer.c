@@ -1,47 +1,27 @@
 /*
- * The writer of an image. Runs in the snapshot, without libc. As many workers as there are CPUs take
- * chunks from a common counter, read their bytes, compress and append them; then come the tables and the
- * footer. What becomes of the file is image_file.c's.
+ * The writer of a process's part of the image. Runs in the snapshot, without libc. As many workers as
+ * there are CPUs take chunks from a common counter, read their bytes, compress and append them; then
+ * come the tables.
+ *
+ * All processes of the job write into one file at the same time. The writer of the first one makes
+ * it, and when all parts are in, writes the footer and gives it its name (image_file.c); nobody else
+ * waits for anybody at the end. They meet in the memory that the checkpoint has (shared.h). Whoever
+ * fails sets `abort` there, as does the coordinator when a writer is gone: then all give up.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
-#include "preload.h"
-#include "image.h"
+#include "ipc.h"
 #include "cpu.h"
-#include "image_file.h"
 #include "writer.h"
 #include "frozen.h"
 
 enum { WORKERS_MAX = 16, WORKER_STACK = 64 << 10, PROGRESS_EVERY = 32 << 20 };
-
-/* Shared by all workers. */
-struct writer {
-	struct snapshot *sn;
-	struct image_writer image;
-	struct extent_list list;
-	uint32_t *chunk_first; /* index of the first extent of each chunk, and one past the last */
-	struct image_chunk *chunks;
-	uint32_t next;	       /* chunk to be taken next; relaxed */
-	uint64_t done;	       /* raw bytes written; relaxed */
-	uint64_t told;	       /* of which the coordinator knows */
-	int mem_fd;	       /* /proc/self/mem, for what PROT_READ forbids */
-	struct image_file file;
-	char why[512];
-};
-
-struct worker {
-	struct writer *w;
-	struct image_scratch scratch;
-	uint8_t *raw; /* IMAGE_CHUNK_MAX */
-	uint8_t *stack;
-	long pid;
-};
 
 static int fail(struct writer *w, int err, const char *what, const char *name)
 {
@@ -52,11 +32,88 @@ static int fail(struct writer *w, int err, const char *what, const char *name)
 	return err;
 }
 
-static void *map(size_t n)
+void *writer_map(size_t n)
 {
 	void *p = sys_mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return sys_is_err(p) ? NULL : p;
+}
+
+void *writer_map_at(struct writer *w, uint64_t offset, size_t n)
+{
+	void *p = sys_mmap(NULL, n ? n : 1, PROT_READ | PROT_WRITE, MAP_SHARED, w->sn->shared_fd, offset);
+
+	return sys_is_err(p) ? NULL : p;
+}
+
+/* Allocated at once: a file that can't have its pages later would end us (SIGBUS). */
+void *writer_map_shared(struct writer *w, size_t n, uint64_t *offset)
+{
+	size_t len = ALIGN_UP(n ? n : 1, (size_t)CKPT_PAGE);
+	uint64_t at = __atomic_fetch_add(&w->shared->top, len, __ATOMIC_RELAXED);
+
+	if (at + len > SHARED_TABLE || sys_call4(__NR_fallocate, w->sn->shared_fd, 0, at, len) < 0)
+		return NULL;
+	*offset = at;
+	return writer_map_at(w, at, len);
+}
+
+/* ---- with the other writers ---- */
+
+static struct shared_process *self(struct writer *w)
+{
+	return &w->shared->process[w->index];
+}
+
+static int is_off(const struct writer *w)
+{
+	return shared_is_off(w->shared);
+}
+
+static void call_off(struct writer *w, int err)
+{
+	if (shared_call_off(w->shared, err))
+		w->failed = true;
+}
+
+static bool is_gone(const struct shared_process *p)
+{
+	int32_t pid = __atomic_load_n(&p->writer, __ATOMIC_ACQUIRE);
+
+	return pid > 0 && sys_call2(__NR_kill, pid, 0) == -ESRCH &&
+	       __atomic_load_n(&p->writer, __ATOMIC_ACQUIRE) == pid;
+}
+
+/* The coordinator sees writers die. When there is none any more, we look ourselves. */
+static void look_after_others(struct writer *w)
+{
+	struct pollfd p = {.fd = w->sn->save->conn};
+	struct text why = TEXT(w->why);
+
+	if (sys_call3(__NR_poll, &p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)))
+		return;
+	for (uint32_t i = 0; i < w->shared->nprocesses; i++) {
+		if (!is_gone(&w->shared->process[i]))
+			continue;
+		text_put(&why, "the writer of pid %d is gone", w->shared->process[i].pid);
+		call_off(w, -ESRCH);
+	}
+}
+
+int writer_await(struct writer *w, uint32_t *word, uint32_t least)
+{
+	const struct timespec second = {.tv_sec = 1};
+
+	for (;;) {
+		uint32_t is = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+
+		if (is_off(w))
+			return is_off(w);
+		if (is >= least)
+			return is;
+		if (sys_futex(word, FUTEX_WAIT, is, &second) == -ETIMEDOUT)
+			look_after_others(w);
+	}
 }
 
 /* ---- chunks ---- */
@@ -87,7 +144,7 @@ static int gather_careful(struct writer *w, const struct extent_src *src, const 
  */
 static int gather(struct writer *w, uint32_t from, uint32_t to, uint8_t *buf, const uint8_t **raw)
 {
-	const struct image_extent *e = (struct image_extent *)w->list.ext.data;
+	const struct image_extent *e = (struct image_extent *)w->list.own.data;
 	const struct extent_src *src = (struct extent_src *)w->list.src.data;
 
 	*raw = buf;
@@ -122,45 +179,53 @@ static void tell_progress(struct writer *w)
 	msg_send(w->sn->save->conn, &p.m);
 }
 
+/* The chunk with number i among ours: 0 or -errno. */
+static int write_chunk(struct writer *w, uint32_t i, struct image_scratch *s, uint8_t *buf)
+{
+	const struct image_extent *e = (struct image_extent *)w->list.own.data;
+	uint32_t last = w->chunk_first[i + 1] - 1;
+	uint32_t raw = e[last].chunk_offset + e[last].len;
+	const uint8_t *bytes;
+	int r = gather(w, w->chunk_first[i], last + 1, buf, &bytes);
+
+	if (r == 0)
+		r = image_put_chunk(&w->image, s, bytes, raw, &w->chunks[i]);
+	if (r == 0)
+		__atomic_fetch_add(&w->done, raw, __ATOMIC_RELAXED);
+	return r;
+}
+
 static int write_chunks(void *arg)
 {
-	struct worker *wk = arg;
-	struct writer *w = wk->w;
+	struct writer *w = arg;
+	struct image_scratch scratch;
+	uint8_t *buf = writer_map(IMAGE_CHUNK_MAX);
+	int r = buf ? image_scratch_init(&scratch, w->image.level, IMAGE_CHUNK_MAX) : -ENOMEM;
 
-	for (;;) {
+	while (r == 0 && !is_off(w)) {
 		uint32_t i = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED);
-		const uint8_t *bytes;
-		uint32_t last, raw;
-		int r;
 
-		if (i >= w->list.nchunks || __atomic_load_n(&w->image.err, __ATOMIC_RELAXED))
+		if (i >= w->list.nchunks)
 			return 0;
-		last = w->chunk_first[i + 1] - 1;
-		raw = ((struct image_extent *)w->list.ext.data)[last].chunk_offset +
-		      ((struct image_extent *)w->list.ext.data)[last].len;
-		r = gather(w, w->chunk_first[i], last + 1, wk->raw, &bytes);
-		if (r == 0)
-			r = image_put_chunk(&w->image, &wk->scratch, bytes, raw, &w->chunks[i]);
-		if (r < 0) {
-			__atomic_store_n(&w->image.err, r, __ATOMIC_RELAXED);
-			return 0;
-		}
-		__atomic_fetch_add(&w->done, raw, __ATOMIC_RELAXED);
+		r = write_chunk(w, i, &scratch, buf);
+		if (r < 0)
+			call_off(w, r);
 		tell_progress(w);
 	}
+	return r;
 }
 
 static int index_chunks(struct writer *w)
 {
-	const struct image_extent *e = (struct image_extent *)w->list.ext.data;
-	uint32_t n = w->list.ext.len / sizeof(*e);
+	const struct image_extent *e = (struct image_extent *)w->list.own.data;
+	uint32_t n = w->list.own.len / sizeof(*e);
 
-	w->chunk_first = map((w->list.nchunks + 2) * sizeof(*w->chunk_first));
-	w->chunks = map((w->list.nchunks + 1) * sizeof(*w->chunks));
+	w->chunk_first = writer_map((w->list.nchunks + 2) * sizeof(*w->chunk_first));
+	w->chunks = writer_map((w->list.nchunks + 1) * sizeof(*w->chunks));
 	if (!w->chunk_first || !w->chunks)
 		return -ENOMEM;
 	for (uint32_t i = n; i-- > 0;)
-		w->chunk_first[e[i].chunk] = i;
+		w->chunk_first[e[i].chunk - w->first_id] = i;
 	w->chunk_first[w->list.nchunks] = n;
 	return 0;
 }
@@ -176,49 +241,53 @@ static uint32_t count_cpus(void)
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
 }
 
-static int worker_init(struct worker *wk, struct writer *w)
+/* How many workers for n pieces of work. Where there are more processes than CPUs, few for one that has little. */
+static uint32_t count_workers(const struct writer *w, uint32_t n)
 {
-	wk->w = w;
-	wk->raw = map(IMAGE_CHUNK_MAX);
-	wk->stack = map(WORKER_STACK);
-	if (!wk->raw || !wk->stack)
-		return -ENOMEM;
-	return image_scratch_init(&wk->scratch, w->image.level, IMAGE_CHUNK_MAX);
+	enum { ENOUGH = 16 };
+	uint32_t cpus = count_cpus();
+
+	if (w->shared->nprocesses > cpus)
+		n = n / ENOUGH + 1;
+	return n < cpus ? n : cpus;
 }
 
-/* Workers are tasks that share everything; this one is the first of them. */
-static int run_workers(struct writer *w)
+/* Workers are tasks that share everything; this one is the first of them, and what it returns counts. */
+int writer_work(struct writer *w, uint32_t n, int (*fn)(void *w))
 {
-	struct worker wk[WORKERS_MAX] = {{0}};
-	uint32_t n = count_cpus(), started = 1;
-	int status;
+	uint8_t *stack[WORKERS_MAX];
+	long pid[WORKERS_MAX];
+	uint32_t started = 1;
+	int status = 0, r;
 
-	if (n > w->list.nchunks)
-		n = w->list.nchunks ? w->list.nchunks : 1;
-	if (worker_init(&wk[0], w) < 0)
-		return -ENOMEM;
-	for (; started < n && worker_init(&wk[started], w) == 0; started++) {
-		wk[started].pid = clone_on_stack(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND,
-						 wk[started].stack + WORKER_STACK, write_chunks,
-						 &wk[started]);
-		if (wk[started].pid < 0)
+	for (n = count_workers(w, n); started < n; started++) {
+		stack[started] = writer_map(WORKER_STACK);
+		if (!stack[started])
+			break;
+		pid[started] = clone_on_stack(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND,
+					      stack[started] + WORKER_STACK, fn, w);
+		if (pid[started] < 0)
 			break;
 	}
-	write_chunks(&wk[0]);
-	for (uint32_t i = 1; i < started; i++)
-		while (sys_call4(__NR_wait4, wk[i].pid, &status, __WALL, NULL) == -EINTR)
+	r = fn(w);
+	for (uint32_t i = 1; i < started; i++) {
+		while (sys_call4(__NR_wait4, pid[i], &status, __WALL, NULL) == -EINTR)
 			;
-	return w->image.err;
+		if (WIFSIGNALED(status)) /* with a piece of work in its hands */
+			call_off(w, -EIO);
+		sys_munmap(stack[i], WORKER_STACK);
+	}
+	return is_off(w) ? is_off(w) : r;
 }
 
 /* ---- sections ---- */
 
-static void put_job(struct writer *w)
+static int put_job(struct writer *w)
 {
 	const struct msg_params *p = w->sn->params;
 	struct rec_job job = {
 		.generation = p->generation,
-		.nprocesses = p->nprocesses,
+		.nprocesses = w->shared->nprocesses,
 		.uid = w->sn->ps->rec.uid,
 		.pause_ns = w->sn->pause_ns,
 	};
@@ -236,90 +305,184 @@ static void put_job(struct writer *w)
 	rec_put(&b, REC_JOB, REC_REQUIRED, &job, sizeof(job), NULL, 0);
 	rec_put(&b, REC_CPU, REC_REQUIRED, &cpu, sizeof(cpu), NULL, 0);
 	if (b.err)
-		w->image.err = b.err;
-	else
-		image_put_section(&w->image, SECTION_JOB, SECTION_REQUIRED, 0, b.data, b.len);
+		return b.err;
+	return image_put_section(&w->image, SECTION_JOB, SECTION_REQUIRED, 0, b.data, b.len);
+}
+
+/* All extents in one table: what is in our chunks and what is in others'. */
+static int put_extents(struct writer *w)
+{
+	struct blob *all = &w->list.own;
+
+	blob_put(all, w->list.refs.data, w->list.refs.len);
+	if (all->err)
+		return all->err;
+	return image_put_section(&w->image, SECTION_EXTENTS, SECTION_REQUIRED | SECTION_ZSTD, w->index,
+				 all->data, all->len);
 }
 
 static int put_sections(struct writer *w)
 {
 	struct blob *rec = &w->sn->save->rec;
-	uint32_t owner = w->sn->params->process_index;
 	int r;
 
-	put_job(w);
-	blob_put(rec, w->list.vma.data, w->list.vma.len);
+	blob_put(rec, w->plan.vma.data, w->plan.vma.len);
 	if (rec->err)
 		return rec->err;
-	r = image_put_section(&w->image, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, owner,
+	r = image_put_section(&w->image, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, w->index,
 			      rec->data, rec->len);
 	if (r == 0)
-		r = image_put_section(&w->image, SECTION_EXTENTS, SECTION_REQUIRED | SECTION_ZSTD,
-				      owner, w->list.ext.data, w->list.ext.len);
+		r = put_extents(w);
 	if (r == 0)
-		r = image_put_section(&w->image, SECTION_CHUNKS, SECTION_REQUIRED | SECTION_ZSTD, 0,
-				      w->chunks, w->list.nchunks * sizeof(*w->chunks));
+		r = image_put_chunks(&w->image, w->index, w->first_id, w->chunks, w->list.nchunks);
 	return r;
+}
+
+/* ---- the file ---- */
+
+/* The first process's writer makes the file, when all copies are made; the others open it when it is there. */
+static int file_open(struct writer *w)
+{
+	uint32_t *ready = &w->shared->image_ready;
+	int r;
+
+	if (w->index != 0) {
+		r = writer_await(w, ready, 1);
+		if (r < 0)
+			return r;
+		w->image.fd = r = image_file_join(&w->file, w->sn->params);
+		return r < 0 ? fail(w, r, "open", w->file.part) : 0;
+	}
+	r = writer_await(w, &w->shared->barrier[SHARED_FORKED], w->shared->nprocesses);
+	if (r < 0)
+		return r;
+	w->image.fd = r = image_file_open(&w->file, w->sn->params);
+	if (r < 0)
+		return fail(w, r, "create", w->file.part);
+	w->made = true;
+	r = image_begin(&w->image, w->sn->ps->rec.realtime_ns);
+	if (r == 0)
+		r = put_job(w);
+	if (r < 0)
+		return fail(w, r, "write", w->file.part);
+	sys_call3(__NR_getrandom, &w->shared->hash_seed, sizeof(w->shared->hash_seed), 0);
+	texts_begin(w);
+	__atomic_store_n(ready, 1, __ATOMIC_RELEASE); /* pairs with writer_await() */
+	shared_wake(ready);
+	return 0;
+}
+
+/* What to write, what to refer to, and the ids of our chunks, which others may wait for. */
+static int prepare(struct writer *w)
+{
+	int r = memory_plan(w->sn->memory, w->sn->save, &w->plan);
+
+	if (sys_getpid() != w->sn->ps->rec.pid) /* a copy */
+		ipc_detach(w->sn->memory);
+	if (r < 0) {
+		str_copy(w->why, w->plan.why, sizeof(w->why));
+		return r;
+	}
+	r = pages_compare(w);
+	if (r == 0)
+		r = texts_claim(w);
+	if (r == 0)
+		r = extents_cut(w);
+	if (r == 0)
+		r = image_take_chunks(&w->image, w->list.nchunks, &w->first_id);
+	if (r < 0)
+		return fail(w, r, "prepare", w->file.part);
+	extents_number(w, w->first_id);
+	r = pages_refer(w);
+	if (r == 0)
+		r = texts_refer(w);
+	return r < 0 ? fail(w, r, "prepare", w->file.part) : 0;
+}
+
+static int write_part(struct writer *w)
+{
+	int r = index_chunks(w);
+
+	if (r == 0)
+		r = writer_work(w, w->list.nchunks, write_chunks);
+	if (r == 0)
+		r = put_sections(w);
+	if (r < 0)
+		return fail(w, r, "write", w->file.part);
+	__atomic_fetch_add(&w->shared->nwritten, 1, __ATOMIC_RELEASE); /* pairs with writer_await() */
+	shared_wake(&w->shared->nwritten);
+	return 0;
+}
+
+/* In the first process's writer: wait for the parts of all others. */
+static int file_finish(struct writer *w)
+{
+	const char *what = "write";
+	int r;
+
+	if (w->index != 0)
+		return 0;
+	r = writer_await(w, &w->shared->nwritten, w->shared->nprocesses);
+	if (r < 0)
+		return r;
+	r = image_end(&w->image);
+	if (r == 0)
+		r = image_file_commit(&w->file, w->image.fd, &what);
+	return r < 0 ? fail(w, r, what, w->file.part) : 0;
 }
 
 static int write_image(struct writer *w)
 {
-	const char *what = "";
-	int r = memory_plan(w->sn->memory, w->sn->save, &w->list);
+	int r = file_open(w);
 
-	if (r < 0) {
-		str_copy(w->why, w->list.why, sizeof(w->why));
-		return r;
-	}
-	r = image_begin(&w->image, w->image.fd, w->sn->params->level, w->sn->ps->rec.realtime_ns);
 	if (r == 0)
-		r = index_chunks(w);
+		r = prepare(w);
 	if (r == 0)
-		r = run_workers(w);
+		r = write_part(w);
 	if (r == 0)
-		r = put_sections(w);
-	if (r == 0)
-		r = image_end(&w->image);
-	if (r < 0)
-		return fail(w, r, "write", w->file.part);
-	r = image_file_commit(&w->file, w->image.fd, &what);
-	return r < 0 ? fail(w, r, what, w->file.part) : 0;
+		r = file_finish(w);
+	return r;
 }
 
+/* Of a checkpoint that somebody else has called off there is nothing to tell: he has told why. */
 static void tell_done(struct writer *w, int err)
 {
 	struct msg_done d;
 
 	__builtin_memset(&d, 0, sizeof(d));
 	MSG_INIT(&d, MSG_DONE);
-	d.err = err;
+	d.err = err == 0 || w->failed ? err : -ECANCELED;
 	d.nthreads = w->sn->nthreads;
 	d.raw_bytes = w->list.bytes;
-	d.image_bytes = w->image.tail;
-	str_copy(d.text, w->why, sizeof(d.text));
+	d.image_bytes = w->index == 0 ? w->shared->tail : 0;
+	if (err == 0 || w->failed)
+		str_copy(d.text, w->why, sizeof(d.text));
 	msg_send(w->sn->save->conn, &d.m);
 }
 
 void writer_run(struct snapshot *sn)
 {
-	struct writer *w = map(sizeof(*w));
+	struct writer *w = writer_map(sizeof(*w));
 	int r;
 
 	if (!w)
 		return;
 	w->sn = sn;
+	w->shared = sn->shared;
+	w->index = sn->index;
+	w->image = (struct image_writer){-1, sn->params->level, sn->shared};
 	w->mem_fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
-	w->image.fd = r = image_file_open(&w->file, sn->params);
-	if (r < 0) {
-		fail(w, r, "create", w->file.part);
-	} else {
-		r = write_image(w);
-		if (r < 0)
-			sys_call1(__NR_unlink, w->file.part);
+	__atomic_store_n(&self(w)->writer, sys_getpid(), __ATOMIC_RELEASE);
+	r = write_image(w);
+	if (r < 0)
+		call_off(w, r);
+	if (r < 0 && w->made)
+		sys_call1(__NR_unlink, w->file.part);
+	if (w->image.fd >= 0)
 		sys_close(w->image.fd);
-	}
-	tell_done(w, r < 0 ? r : 0);
-	if (r >= 0) /* last: to remove a large file takes its time */
+	__atomic_store_n(&self(w)->writer, -1, __ATOMIC_RELEASE);
+	tell_done(w, r);
+	if (r >= 0 && w->index == 0) /* last: to remove a large file takes its time */
 		image_file_prune(&w->file);
 	sys_munmap(w, sizeof(*w));
 }

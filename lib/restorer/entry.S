@@ -3,13 +3,14 @@
  */
 	.text
 
-/* restorer_entry(plan: rdi, stack top: rsi): never returns */
+/* restorer_entry(job: rdi, stack top: rsi, node: edx): never returns */
 	.globl	restorer_entry
 	.hidden	restorer_entry
 restorer_entry:
 	mov	%rsi, %rsp
 	and	$-16, %rsp
 	xor	%ebp, %ebp
+	mov	%edx, %esi
 	call	restorer_main
 	hlt
 

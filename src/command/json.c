@@ -44,11 +44,14 @@ static void add_line(const char *text)
 
 static void add_image(const struct msg_result *m)
 {
-	json_array_append_new(jobs, json_pack("{so so si sI so so}", "job", string(m->job), "image",
-					      string(m->image), "processes", (int)m->nprocesses,
-					      "bytes", (json_int_t)m->image_bytes, "pause_ms",
-					      milliseconds(m->pause_ns), "total_ms",
-					      milliseconds(m->total_ns)));
+	json_array_append_new(
+		jobs, json_pack("{so so si sI so so so so so so}", "job", string(m->job), "image",
+				string(m->image), "processes", (int)m->nprocesses, "bytes",
+				(json_int_t)m->image_bytes, "pause_ms", milliseconds(m->pause_ns),
+				"total_ms", milliseconds(m->total_ns), "freeze_ms",
+				milliseconds(m->freeze_ns), "collect_ms", milliseconds(m->collect_ns),
+				"fork_ms", milliseconds(m->fork_ns), "coordinator_ms",
+				milliseconds(m->coordinator_ns)));
 }
 
 static void add_check(const struct msg_result *m)
@@ -104,8 +107,9 @@ static void add_job(const struct msg_job *m)
 static void add_process(const struct msg_process *m)
 {
 	if (members)
-		json_array_append_new(members, json_pack("{si si so}", "pid", m->pid, "inner_pid",
-							 m->inner_pid, "name", string(m->name)));
+		json_array_append_new(members, json_pack("{si si si so}", "pid", m->pid, "inner_pid",
+							 m->inner_pid, "ppid", m->ppid, "name",
+							 string(m->name)));
 }
 
 static void print(int status, const char *text)

@@ -3,6 +3,7 @@
 #include "units.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,6 +56,72 @@ static void show_progress(const struct msg_progress *m)
 	fprintf(stderr, "\r[%s] %s of %s\033[K", bar, units_bytes(done, m->done),
 		units_bytes(total, m->total));
 	bar_shown = true;
+}
+
+/* ---- the tree of a job's processes ---- */
+
+static struct node {
+	struct msg_process process;
+	uint32_t first, last, next; /* children, next of the same parent: place + 1, 0: none */
+	bool is_child;
+} *nodes;
+static uint32_t nnodes;
+
+static void add_process(const struct msg_process *m)
+{
+	struct node *grown = realloc(nodes, (nnodes + 1) * sizeof(*nodes));
+
+	if (!grown)
+		die("out of memory");
+	nodes = grown;
+	nodes[nnodes++] = (struct node){.process = *m};
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct node *x = a, *y = b;
+
+	return x->process.pid - y->process.pid;
+}
+
+static void tree_link(void)
+{
+	qsort(nodes, nnodes, sizeof(*nodes), by_pid);
+	for (uint32_t i = 0; i < nnodes; i++) {
+		const struct node key = {.process.pid = nodes[i].process.ppid};
+		struct node *parent = bsearch(&key, nodes, nnodes, sizeof(*nodes), by_pid);
+
+		if (!parent)
+			continue;
+		*(parent->last ? &nodes[parent->last - 1].next : &parent->first) = i + 1;
+		parent->last = i + 1;
+		nodes[i].is_child = true;
+	}
+}
+
+static void show_process(const struct msg_process *m, int depth)
+{
+	printf("%*spid %d  %s", 2 * depth, "", m->pid, m->name);
+	if (m->inner_pid != m->pid)
+		printf("  (pid %d for itself)", m->inner_pid);
+	puts("");
+}
+
+static void show_tree(const struct node *n, int depth)
+{
+	show_process(&n->process, depth);
+	for (uint32_t i = n->first; i; i = nodes[i - 1].next)
+		show_tree(&nodes[i - 1], depth + 1);
+}
+
+/* All processes of the job before have come. */
+static void show_processes(void)
+{
+	tree_link();
+	for (uint32_t i = 0; i < nnodes; i++)
+		if (!nodes[i].is_child)
+			show_tree(&nodes[i], 1);
+	nnodes = 0;
 }
 
 /* ---- answers ---- */
@@ -129,6 +196,7 @@ static void show_job(const struct msg_job *m)
 {
 	char interval[UNITS_MAX];
 
+	show_processes();
 	if (command->command == CMD_CHECKPOINT)
 		printf("job %s: checkpoint started\n", m->job);
 	else if (command->command == CMD_INTERVAL && m->interval_s)
@@ -144,17 +212,10 @@ static void show_job(const struct msg_job *m)
 	show_settings(m);
 }
 
-static void show_process(const struct msg_process *m)
-{
-	printf("  pid %d  %s", m->pid, m->name);
-	if (m->inner_pid != m->pid)
-		printf("  (pid %d for itself)", m->inner_pid);
-	puts("");
-}
-
 static void show_end(int status, const char *text)
 {
 	bar_clear();
+	show_processes();
 	fflush(stdout);
 	if (status && *text && !line_shown)
 		warn("%s", text);
@@ -164,7 +225,7 @@ const struct output *output_text(const struct msg_command *c)
 {
 	static const struct output output = {
 		.job = show_job,
-		.process = show_process,
+		.process = add_process,
 		.result = show_result,
 		.line = show_line,
 		.progress = show_progress,

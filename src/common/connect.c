@@ -17,7 +17,7 @@
 /* The daemon must not be taken for a part of the job that a caller inside a job belongs to. */
 static const char *const not_inherited[] = {
 	"LD_PRELOAD",	 "CKPT_JOB",	  "CKPT_NAME",	 "CKPT_DIR",	 "CKPT_KEEP",
-	"CKPT_COMPRESS", "CKPT_INTERVAL", "CKPT_SIGNAL", "CKPT_TIMEOUT",
+	"CKPT_COMPRESS", "CKPT_INTERVAL", "CKPT_SIGNAL", "CKPT_TIMEOUT", "CKPT_TCP",
 };
 
 static void exec_coordinator(const char *path)

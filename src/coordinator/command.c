@@ -1,5 +1,6 @@
 #include "command.h"
 #include "die.h"
+#include "discover.h"
 #include "linger.h"
 #include "log.h"
 #include "request.h"
@@ -28,9 +29,15 @@ static bool has_pid(const struct job *job, int pid)
 	return false;
 }
 
+/* All have ended, and it is only looked whether they have left somebody behind: nobody means that one. */
+static bool is_over(const struct job *job)
+{
+	return !job->processes && !job->run;
+}
+
 static bool has_name(const struct job *job, const char *name)
 {
-	if (str_eq(job->config.name, name))
+	if (str_eq(job->config.name, name) && !is_over(job))
 		return true;
 	for (struct process *p = job->processes; p; p = p->next)
 		if (str_eq(p->facts.name, name))
@@ -40,13 +47,12 @@ static bool has_name(const struct job *job, const char *name)
 
 static bool is_all(const struct job *job, const char *which)
 {
-	(void)job;
-	return !*which;
+	return !*which && !is_over(job);
 }
 
 static bool is_id(const struct job *job, const char *which)
 {
-	return str_eq(job->id, which);
+	return str_eq(job->id, which) && !is_over(job);
 }
 
 static bool is_pid(const struct job *job, const char *which)
@@ -134,14 +140,18 @@ static void serve_checkpoint(struct peer *p)
 static void answer_processes(struct peer *p, const struct job *job)
 {
 	for (struct process *process = job->processes; process; process = process->next) {
+		struct proc_stat s;
 		struct msg_process m = {
 			.pid = process->facts.pid,
 			.inner_pid = process->facts.inner_pid,
 		};
 
+		if (proc_stat(m.pid, &s))
+			continue;
+		m.ppid = s.ppid;
 		MSG_INIT(&m, MSG_PROCESS);
-		str_copy(m.name, process->facts.name, sizeof(m.name));
-		peer_send(p, &m.m);
+		str_copy(m.name, s.name, sizeof(m.name));
+		peer_send(p, &m.m, -1);
 	}
 }
 
@@ -156,6 +166,7 @@ static void serve_list(struct peer *p)
 	for (struct job *j = jobs(); j; j = j->next) {
 		if (!is_meant(j, p->command.job))
 			continue;
+		discover(j);
 		answer_job(p, j);
 		answer_processes(p, j);
 	}

@@ -1,4 +1,5 @@
 #include "job.h"
+#include "discover.h"
 #include "linger.h"
 #include "log.h"
 
@@ -12,10 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROCESSES_MAX = 65536, FOUND_MAX = 4096, ANCESTORS_MAX = 64 };
+enum { PROCESSES_MAX = 65536, FOUND_MAX = 65536, ANCESTORS_MAX = 64, HASH_SIZE = 16384 };
+/* How often a job is looked for that seems to have ended, while processes end as we look. */
+enum { LOOKS_MAX = 100, LOOK_NS = 1000000 };
 
 static struct job *first_job;
 static uint32_t nprocesses_all;
+static struct process *by_pid[HASH_SIZE]; /* chained by same_hash */
 
 struct job *jobs(void)
 {
@@ -24,24 +28,60 @@ struct job *jobs(void)
 
 struct process *process_find(int pid)
 {
-	for (struct job *j = first_job; j; j = j->next)
-		for (struct process *p = j->processes; p; p = p->next)
-			if (p->facts.pid == pid)
-				return p;
-	return NULL;
+	struct process *p = by_pid[pid % HASH_SIZE];
+
+	while (p && p->facts.pid != pid)
+		p = p->same_hash;
+	return p;
+}
+
+static void hash_put(struct process *p)
+{
+	struct process **at = &by_pid[p->facts.pid % HASH_SIZE];
+
+	p->same_hash = *at;
+	*at = p;
+}
+
+static void hash_remove(struct process *p)
+{
+	struct process **at = &by_pid[p->facts.pid % HASH_SIZE];
+
+	while (*at != p)
+		at = &(*at)->same_hash;
+	*at = p->same_hash;
 }
 
 /* ---- which job a process belongs to ---- */
 
-static bool is_descendant(const struct proc_facts *f, int ancestor)
+static bool is_descendant(const struct proc_facts *f, const struct job *job)
 {
-	struct proc_facts up = *f;
+	struct proc_stat up;
+	int pid = f->ppid;
 
-	for (int i = 0; i < ANCESTORS_MAX && up.ppid > 0; i++) {
-		if (up.ppid == ancestor)
+	for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+		struct process *p = process_find(pid);
+
+		if (p && p->job == job)
 			return true;
-		if (proc_facts(up.ppid, &up))
+		if (proc_stat(pid, &up))
 			return false;
+		pid = up.ppid;
+	}
+	return false;
+}
+
+static bool is_ancestor(int pid, const struct process *p)
+{
+	struct proc_stat up;
+	int at = p->facts.ppid;
+
+	for (int i = 0; i < ANCESTORS_MAX && at > 0; i++) {
+		if (at == pid)
+			return true;
+		if (proc_stat(at, &up))
+			return false;
+		at = up.ppid;
 	}
 	return false;
 }
@@ -50,13 +90,12 @@ static bool is_descendant(const struct proc_facts *f, int ancestor)
  * A job's processes have all come from one, so they share its pid namespace or descend from it.
  * Several restarts of one image carry the same id in namespaces of their own.
  */
-static bool is_of_job(const struct proc_facts *f, const struct job *job)
+bool is_of_job(const struct proc_facts *f, const struct job *job)
 {
 	for (struct process *p = job->processes; p; p = p->next)
-		if (p->facts.pidns == f->pidns || is_descendant(f, p->facts.pid) ||
-		    is_descendant(&p->facts, f->pid))
+		if (p->facts.pidns == f->pidns)
 			return true;
-	return false;
+	return is_descendant(f, job) || (job->processes && is_ancestor(f->pid, job->processes));
 }
 
 static bool id_is_taken(const char *id)
@@ -104,33 +143,62 @@ static struct job *job_of(const struct proc_facts *f, const struct job_config *c
 
 /* ---- ends ---- */
 
-void job_end_if_idle(struct job *job)
+static void job_free(struct job *job)
 {
 	struct job **at = &first_job;
 
-	if (job->processes || job->run)
-		return;
 	log_line("job %s ends", job->id);
 	timer_clear(&job->tick);
 	while (*at != job)
 		at = &(*at)->next;
 	*at = job->next;
 	job_ended(job);
+	free(job->reapers);
 	free(job);
 	linger_update();
+}
+
+static void look_again(struct timer *t)
+{
+	job_end_if_idle(CONTAINER_OF(t, struct job, look));
+}
+
+/*
+ * Children that it has left behind may never have said that they are there, and may have left some behind
+ * themselves by the time we look.
+ */
+void job_end_if_idle(struct job *job)
+{
+	timer_clear(&job->look);
+	if (job->processes || job->run)
+		return;
+	if (discover(job) == -EAGAIN && ++job->nlooks < LOOKS_MAX) {
+		job->look.fire = look_again;
+		timer_set(&job->look, loop_now() + LOOK_NS);
+		return;
+	}
+	job->nlooks = 0;
+	if (!job->processes)
+		job_free(job);
+}
+
+static void process_unlink(struct process *p)
+{
+	struct job *job = p->job;
+
+	*(p->prev ? &p->prev->next : &job->processes) = p->next;
+	*(p->next ? &p->next->prev : &job->last_process) = p->prev;
+	hash_remove(p);
+	job->nprocesses--;
+	nprocesses_all--;
 }
 
 static void process_remove(struct process *p)
 {
 	struct job *job = p->job;
-	struct process **at = &job->processes;
 
 	log_line("pid %d (%s) of job %s is gone", p->facts.pid, p->facts.name, job->id);
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-	job->nprocesses--;
-	nprocesses_all--;
+	process_unlink(p);
 	loop_remove(&p->ended);
 	close(p->ended.fd);
 	job_process_ended(p);
@@ -146,29 +214,56 @@ static void process_is_over(struct watch *w, uint32_t events)
 
 /* ---- beginnings ---- */
 
-static struct process *process_new(const struct proc_facts *f, int pidfd,
-				   const struct job_config *config)
+/* Who gets its orphans: an ancestor outside of the job, whoever of them is a subreaper. */
+static void reapers_add(struct job *job, int pid)
 {
-	struct process *p = calloc(1, sizeof(*p)), **at;
-	struct job *job = p ? job_of(f, config) : NULL;
+	struct proc_stat s;
 
-	if (!job) {
+	for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+		struct process *p = process_find(pid);
+		struct reaper *grown;
+
+		if (p && p->job == job)
+			return;
+		for (uint32_t k = 0; k < job->nreapers; k++)
+			if (job->reapers[k].pid == pid)
+				return;
+		grown = realloc(job->reapers, (job->nreapers + 1) * sizeof(*grown));
+		if (!grown || proc_stat(pid, &s))
+			return;
+		job->reapers = grown;
+		grown[job->nreapers++] = (struct reaper){pid, s.start_time};
+		pid = s.ppid;
+	}
+}
+
+static void process_link(struct process *p, struct job *job)
+{
+	p->job = job;
+	p->prev = job->last_process;
+	*(p->prev ? &p->prev->next : &job->processes) = p;
+	job->last_process = p;
+	hash_put(p);
+	job->nprocesses++;
+	nprocesses_all++;
+}
+
+static struct process *process_new(const struct proc_facts *f, int pidfd, struct job *job)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->facts = *f;
+	p->ended = (struct watch){.fd = pidfd, .ready = process_is_over};
+	if (loop_add(&p->ended, EPOLLIN)) {
 		free(p);
 		return NULL;
 	}
-	p->facts = *f;
-	p->job = job;
-	p->ended = (struct watch){.fd = pidfd, .ready = process_is_over};
-	for (at = &job->processes; *at; at = &(*at)->next)
-		;
-	*at = p;
-	job->nprocesses++;
-	nprocesses_all++;
+	reapers_add(job, f->ppid);
+	process_link(p, job);
 	log_line("pid %d (%s) is of job %s", f->pid, f->name, job->id);
-	if (loop_add(&p->ended, EPOLLIN)) {
-		process_remove(p);
-		return NULL;
-	}
+	job_process_added(p);
 	return p;
 }
 
@@ -184,27 +279,48 @@ static struct process *process_again(struct process *p, const struct proc_facts 
 	return p;
 }
 
-struct process *process_add(int pid, int pidfd, const struct job_config *config)
+/* The facts are those of the pidfd's process, and not of one that came after it. */
+static bool facts_of(int pid, int pidfd, struct proc_facts *f)
+{
+	return pidfd >= 0 && !proc_facts(pid, f) &&
+	       (!syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) || errno == EPERM);
+}
+
+/* job NULL: the one that its configuration names. */
+static struct process *process_take(int pid, int pidfd, struct job *job, const struct job_config *config)
 {
 	struct process *p = process_find(pid);
 	struct proc_facts f;
 
 	if (pidfd < 0)
 		pidfd = syscall(SYS_pidfd_open, pid, 0);
-	/* The facts are those of the pidfd's process: it is there, so its pid is its own. */
-	if (pidfd < 0 || proc_facts(pid, &f) || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0))
+	if (!facts_of(pid, pidfd, &f))
 		goto out;
 	if (p)
 		p = process_again(p, &f, config);
 	if (p || nprocesses_all >= PROCESSES_MAX)
 		goto out;
-	p = process_new(&f, pidfd, config);
+	if (!job)
+		job = job_of(&f, config);
+	p = job ? process_new(&f, pidfd, job) : NULL;
 	if (p)
 		return p;
+	if (job && config != &job->config)
+		job_end_if_idle(job);
 out:
 	if (pidfd >= 0)
 		close(pidfd);
 	return p;
+}
+
+struct process *process_add(int pid, int pidfd, const struct job_config *config)
+{
+	return process_take(pid, pidfd, NULL, config);
+}
+
+struct process *job_adopt(struct job *job, int pid)
+{
+	return process_take(pid, -1, job, &job->config);
 }
 
 /* ---- finding those that have not said hello ---- */
@@ -240,28 +356,16 @@ static bool is_foreign(const struct scan *s, const char *path)
 	return !stat(dir, &st);
 }
 
-/*
- * A snapshot writer has its program's environment and handlers, and an exit signal since the kernel gave
- * it a new parent; but it was made in the handler, and blocks the signal in all its threads.
- */
-static bool awaits_signal(int pid, int signo)
-{
-	struct proc_signals s;
-
-	return !proc_signals(pid, 0, &s) && (s.caught >> (signo - 1) & 1) &&
-	       proc_thread_for(pid, signo);
-}
-
 static int look_at(int pid, void *arg)
 {
 	struct scan *s = arg;
 	struct found *found;
-	struct proc_facts f;
+	struct proc_stat f;
 	struct job_config c;
 	char path[CKPT_PATH_MAX];
 
-	if (process_find(pid) || proc_config(pid, &c, path, sizeof(path)) ||
-	    !awaits_signal(pid, c.signo) || proc_facts(pid, &f))
+	if (process_find(pid) || proc_config(pid, &c, path, sizeof(path)) || proc_stat(pid, &f) ||
+	    !is_of_program(&f))
 		return 0;
 	if (is_foreign(s, path)) {
 		if (!*s->foreign_pid) {
@@ -282,7 +386,9 @@ static int by_start(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 
-	return x->start_time < y->start_time ? -1 : x->start_time > y->start_time;
+	if (x->start_time != y->start_time)
+		return x->start_time < y->start_time ? -1 : 1;
+	return x->pid - y->pid;
 }
 
 void jobs_scan(const char *socket_path, int *foreign_pid, char *foreign_path, size_t n)

@@ -9,12 +9,23 @@
 #include "proc.h"
 
 struct run;
+struct member;
 
 struct process {
-	struct process *next;
+	struct process *next, *prev; /* of its job, in the order in which they became known */
+	struct process *same_hash;
 	struct job *job;
 	struct proc_facts facts;
-	struct watch ended; /* its pidfd, ours */
+	struct watch ended;    /* its pidfd, ours */
+	struct member *member; /* its part in job->run, NULL: none */
+	int leader;	       /* thread that led its last checkpoint, 0: unknown */
+	int considered;	       /* the last request that it was to be a part of */
+};
+
+/* A process that orphans of a job may become children of: an ancestor outside of the job. */
+struct reaper {
+	int pid;
+	uint64_t start_time;
 };
 
 /* What the last checkpoints came to. */
@@ -29,11 +40,15 @@ struct job {
 	struct job *next;
 	struct job_config config; /* as its processes have it */
 	char id[JOB_ID_MAX];	  /* config.job, or config.job.N for a further restart of it */
-	struct process *processes;
+	struct process *processes, *last_process;
 	uint32_t nprocesses;
+	struct reaper *reapers;
+	uint32_t nreapers;
 	uint64_t started_ns; /* CLOCK_REALTIME */
 	struct timer tick;   /* next checkpoint by interval */
 	struct run *run;     /* its checkpoint, NULL: none */
+	struct timer look;   /* for processes, when there seems to be none any more */
+	unsigned nlooks;
 	struct last last;
 };
 
@@ -54,13 +69,20 @@ struct process *process_find(int pid);
  */
 void jobs_scan(const char *socket_path, int *foreign_pid, char *foreign_path, size_t n);
 
+/* The process at pid, of the job; made known if it was not. NULL: it has ended, or there are too many. */
+struct process *job_adopt(struct job *job, int pid);
+/* Is it the same program run, or one that has come from it? */
+bool is_of_job(const struct proc_facts *f, const struct job *job);
+
 /* Take up the interval in config.interval_s from now on. */
 void job_set_interval(struct job *job, uint32_t seconds);
-/* Forget a job that has neither a process nor a checkpoint any more. */
+/* Forget a job that has neither a process, known or not, nor a checkpoint any more. */
 void job_end_if_idle(struct job *job);
 
 /* From the other parts of the coordinator: */
 void job_tick(struct job *job);		   /* an interval is over */
+void job_process_added(struct process *p);
+bool process_is_frozen(const struct process *p); /* in the checkpoint that runs */
 void job_process_ended(struct process *p); /* before it is freed */
 void job_ended(struct job *job);	   /* before it is freed */
 

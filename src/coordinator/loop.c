@@ -79,21 +79,36 @@ static int timers_run(void)
 	}
 	if (!t)
 		return -1;
+	now = loop_now();
+	if (t->due_ns <= now)
+		return 0;
 	wait = (t->due_ns - now + 999999) / 1000000;
 	return wait < 60000 ? (int)wait : 60000;
 }
 
+/* Wait for one event, and handle it. False: there was none in time. */
+static bool event_run(int wait)
+{
+	struct epoll_event e;
+	struct watch *w;
+
+	if (epoll_wait(loop_fd, &e, 1, wait) != 1)
+		return false;
+	w = e.data.ptr;
+	w->ready(w, e.events);
+	return true;
+}
+
+/* Work that a timer spreads over time has to leave some for those who wait for us. */
 void loop_run(void)
 {
+	enum { EVENTS_MAX = 256 };
+
 	while (!loop_ends) {
 		int wait = timers_run();
-		struct epoll_event e;
-		struct watch *w;
 
-		if (loop_ends || epoll_wait(loop_fd, &e, 1, wait) != 1)
-			continue;
-		w = e.data.ptr;
-		w->ready(w, e.events);
+		for (int i = 0; i < EVENTS_MAX && !loop_ends && event_run(i ? 0 : wait); i++)
+			;
 	}
 }
 

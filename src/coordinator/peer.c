@@ -3,9 +3,12 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,11 +16,12 @@
 #define SO_PEERPIDFD 77
 #endif
 
-enum { ACCEPT_PAUSE_MS = 100 };
+enum { ACCEPT_PAUSE_MS = 100, OWN_DESCRIPTORS = 64 };
 #define NS_PER_S 1000000000ull
 
 struct queued {
 	struct queued *next;
+	int pass; /* descriptor of our own to go with it, -1: none */
 	struct msg m; /* and the rest of the message */
 };
 
@@ -33,26 +37,31 @@ struct peer *peers(void)
 
 /* ---- ends ---- */
 
+static void queued_free(struct queued *q)
+{
+	if (q->pass >= 0)
+		close(q->pass);
+	free(q);
+}
+
 static void queue_drop(struct peer *p)
 {
 	while (p->queue) {
 		struct queued *q = p->queue;
 
 		p->queue = q->next;
-		free(q);
+		queued_free(q);
 	}
 	p->queue_end = &p->queue;
-	p->nqueued = 0;
+	p->queued = 0;
 }
 
 static void peer_free(struct peer *p)
 {
-	struct peer **at = &first_peer;
-
 	serve_closed(p);
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+	*(p->prev ? &p->prev->next : &first_peer) = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
 	npeers--;
 	queue_drop(p);
 	loop_remove(&p->watch);
@@ -76,11 +85,11 @@ static void peer_drop(struct peer *p)
 
 /* ---- sending ---- */
 
-static void queue_put(struct peer *p, const struct msg *m)
+static void queue_put(struct peer *p, const struct msg *m, int pass)
 {
 	struct queued *q;
 
-	if (p->nqueued == PEER_QUEUE_MAX) {
+	if (p->queued + m->size > PEER_QUEUE_MAX) {
 		log_line("pid %d does not read: dropped", p->pid);
 		peer_drop(p);
 		return;
@@ -91,22 +100,23 @@ static void queue_put(struct peer *p, const struct msg *m)
 		return;
 	}
 	q->next = NULL;
+	q->pass = pass < 0 ? -1 : fcntl(pass, F_DUPFD_CLOEXEC, 0);
 	memcpy(&q->m, m, m->size);
 	*p->queue_end = q;
 	p->queue_end = &q->next;
-	p->nqueued++;
+	p->queued += m->size;
 	loop_change(&p->watch, EPOLLIN | EPOLLOUT);
 }
 
-void peer_send(struct peer *p, const struct msg *m)
+void peer_send(struct peer *p, const struct msg *m, int pass)
 {
 	int err;
 
 	if (p->closing)
 		return;
-	err = p->queue ? -EAGAIN : msg_send(p->watch.fd, m);
+	err = p->queue ? -EAGAIN : msg_send_fd(p->watch.fd, m, pass);
 	if (err == -EAGAIN)
-		queue_put(p, m);
+		queue_put(p, m, pass);
 	/* Any other error shows as the end of the connection, when the loop comes to it. */
 }
 
@@ -121,15 +131,15 @@ static int queue_send(struct peer *p)
 {
 	while (p->queue) {
 		struct queued *q = p->queue;
-		int err = msg_send(p->watch.fd, &q->m);
+		int err = msg_send_fd(p->watch.fd, &q->m, q->pass);
 
 		if (err)
 			return err == -EAGAIN ? 0 : err;
 		p->queue = q->next;
 		if (!p->queue)
 			p->queue_end = &p->queue;
-		p->nqueued--;
-		free(q);
+		p->queued -= q->m.size;
+		queued_free(q);
 	}
 	if (!p->closing)
 		loop_change(&p->watch, EPOLLIN);
@@ -173,6 +183,15 @@ static void peer_ready(struct watch *w, uint32_t events)
 
 /* ---- accepting ---- */
 
+unsigned peers_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur <= OWN_DESCRIPTORS)
+		return 0;
+	return r.rlim_cur - OWN_DESCRIPTORS < UINT_MAX ? r.rlim_cur - OWN_DESCRIPTORS : UINT_MAX;
+}
+
 static bool peer_is_allowed(int fd, struct ucred *cred)
 {
 	socklen_t len = sizeof(*cred);
@@ -187,7 +206,7 @@ static void peer_new(int fd)
 	struct peer *p;
 	struct ucred cred;
 
-	if (!peer_is_allowed(fd, &cred) || npeers == PEERS_MAX || !(p = calloc(1, sizeof(*p)))) {
+	if (!peer_is_allowed(fd, &cred) || npeers >= peers_limit() || !(p = calloc(1, sizeof(*p)))) {
 		log_line("a connection is turned away");
 		close(fd);
 		return;
@@ -202,6 +221,8 @@ static void peer_new(int fd)
 		return;
 	}
 	p->next = first_peer;
+	if (p->next)
+		p->next->prev = p;
 	first_peer = p;
 	npeers++;
 	if (!sweep.due_ns)

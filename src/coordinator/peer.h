@@ -10,8 +10,7 @@
 #include "protocol.h"
 
 enum {
-	PEERS_MAX = 1024,
-	PEER_QUEUE_MAX = 512,	  /* messages for a peer that does not read */
+	PEER_QUEUE_MAX = 16 << 20, /* bytes for a peer that does not read */
 	PEER_FIRST_MESSAGE_S = 5, /* to say what it wants */
 };
 
@@ -30,14 +29,14 @@ enum peer_role {
 struct queued;
 
 struct peer {
-	struct peer *next;
+	struct peer *next, *prev;
 	struct watch watch;
 	enum peer_role role;
 	int pid; /* SO_PEERCRED: in our pid namespace */
 	uint64_t since_ns;
 	bool closing; /* to be closed once its queue is sent; nothing is read from it */
 	struct queued *queue, **queue_end;
-	unsigned nqueued;
+	size_t queued; /* bytes */
 
 	/* PEER_CLIENT, PEER_WAITING: what for */
 	struct job *job; /* whose checkpoint it waits for, NULL: none */
@@ -52,9 +51,11 @@ int peers_listen(int fd);
 /* The socket is no longer ours: stop to accept. */
 void peers_stop(void);
 struct peer *peers(void);
+/* How many descriptors there may be for peers and processes. */
+unsigned peers_limit(void);
 
 /* Queue a message. A peer whose queue is full is dropped, by and by: p stays valid. */
-void peer_send(struct peer *p, const struct msg *m);
+void peer_send(struct peer *p, const struct msg *m, int pass);
 /* The same, but leave it out when others wait already. */
 void peer_send_spare(struct peer *p, const struct msg *m);
 /* Close when the queue is empty. p stays valid until control returns to the loop. */

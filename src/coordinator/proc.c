@@ -37,23 +37,6 @@ static uint64_t namespace_inode(int pid)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* The last number of the NSpid line: the pid in the innermost namespace. */
-static int innermost_pid(int pid)
-{
-	char status[4096];
-	const char *p;
-	int inner = pid;
-
-	if (read_proc(pid, "status", status, sizeof(status)) < 0)
-		return pid;
-	for (p = proc_field(status, "NSpid:"); p && *p >= '0' && *p <= '9';) {
-		inner = parse_dec(&p);
-		while (*p == ' ' || *p == '\t')
-			p++;
-	}
-	return inner;
-}
-
 /* Step over n fields that are separated by one blank each. */
 static const char *skip_fields(const char *p, int n)
 {
@@ -81,45 +64,110 @@ static const char *parse_name(const char *stat, char *name, size_t n)
 	return close + 2;
 }
 
-int proc_facts(int pid, struct proc_facts *f)
+int proc_stat(int pid, struct proc_stat *s)
 {
 	char stat[2048];
-	const char *p, *start, *exit_signal;
+	const char *p, *threads, *start, *exit_signal;
 	ssize_t n = read_proc(pid, "stat", stat, sizeof(stat));
 
 	if (n < 0)
 		return n;
-	p = parse_name(stat, f->name, sizeof(f->name));
-	start = skip_fields(p, 19);	  /* field 22; p is field 3 */
-	exit_signal = skip_fields(p, 35); /* field 38 */
+	p = parse_name(stat, s->name, sizeof(s->name));
+	threads = skip_fields(p, 17);	  /* field 20; p is field 3 */
+	start = skip_fields(threads, 2);  /* field 22 */
+	exit_signal = skip_fields(start, 16); /* field 38 */
 	if (!exit_signal)
 		return -EINVAL;
+	s->pid = pid;
+	s->state = *p;
+	s->ppid = atoi(skip_fields(p, 1));
+	s->nthreads = atoi(threads);
+	s->start_time = strtoull(start, NULL, 10);
+	s->exit_signal = atoi(exit_signal);
+	return 0;
+}
+
+bool proc_is_over(const struct proc_stat *s)
+{
+	return s->state == 'X' || (s->state == 'Z' && s->nthreads <= 1);
+}
+
+int proc_tasks(struct proc_tasks *t)
+{
+	char text[128];
+	const char *p;
+	ssize_t n = io_read_file("/proc/loadavg", text, sizeof(text));
+
+	if (n < 0)
+		return n;
+	p = strchr(text, '/'); /* "0.20 0.18 0.12 1/80 11206" */
+	if (!p || sscanf(p, "/%d %d", &t->n, &t->newest) != 2)
+		return -EINVAL;
+	return 0;
+}
+
+int proc_facts(int pid, struct proc_facts *f)
+{
+	struct proc_stat s;
+	struct proc_status more;
+	int err = proc_stat(pid, &s);
+
+	if (err)
+		return err;
 	f->pid = pid;
-	f->state = *p;
-	f->ppid = atoi(skip_fields(p, 1));
-	f->start_time = strtoull(start, NULL, 10);
-	f->exit_signal = atoi(exit_signal);
-	f->inner_pid = innermost_pid(pid);
+	f->ppid = s.ppid;
+	f->state = s.state;
+	f->start_time = s.start_time;
+	str_copy(f->name, s.name, sizeof(f->name));
+	f->inner_pid = proc_status(pid, 0, &more) ? pid : more.inner_pid;
 	f->pidns = namespace_inode(pid);
 	return 0;
 }
 
-int proc_signals(int pid, int tid, struct proc_signals *s)
+static uint64_t status_hex(const char *status, const char *key)
+{
+	const char *p = proc_field(status, key);
+
+	return p ? parse_hex(&p) : 0;
+}
+
+/* The last number of the NSpid line. */
+static int innermost_pid(const char *status)
+{
+	const char *p = proc_field(status, "NSpid:");
+	int inner = 0;
+
+	while (p && *p >= '0' && *p <= '9') {
+		inner = parse_dec(&p);
+		while (*p == ' ' || *p == '\t')
+			p++;
+	}
+	return inner;
+}
+
+int proc_status(int pid, int tid, struct proc_status *s)
 {
 	char status[4096];
-	const char *state, *blocked, *caught;
+	const char *state, *tracer, *uid;
 	ssize_t n = read_task(pid, tid, "status", status, sizeof(status));
 
 	if (n < 0)
 		return n;
 	state = proc_field(status, "State:");
-	blocked = proc_field(status, "SigBlk:");
-	caught = proc_field(status, "SigCgt:");
-	if (!state || !blocked || !caught)
+	tracer = proc_field(status, "TracerPid:");
+	uid = proc_field(status, "Uid:");
+	if (!state || !tracer || !uid)
 		return -EINVAL;
 	s->state = *state;
-	s->blocked = parse_hex(&blocked);
-	s->caught = parse_hex(&caught);
+	s->tracer = parse_dec(&tracer);
+	for (int i = 0; i < 4; i++) {
+		s->uid[i] = parse_dec(&uid);
+		parse_skip(&uid, "\t");
+	}
+	s->inner_pid = innermost_pid(status);
+	s->pending = status_hex(status, "SigPnd:");
+	s->blocked = status_hex(status, "SigBlk:");
+	s->caught = status_hex(status, "SigCgt:");
 	return 0;
 }
 
@@ -161,7 +209,7 @@ static void each_number(const char *path, int (*see)(int n, void *arg), void *ar
 	closedir(dir);
 }
 
-static void each_thread(int pid, int (*see)(int tid, void *arg), void *arg)
+void proc_each_thread(int pid, int (*see)(int tid, void *arg), void *arg)
 {
 	char path[64];
 
@@ -203,7 +251,7 @@ int proc_config(int pid, struct job_config *c, char *socket_path, size_t n)
 	if (!e.text)
 		return -ENOMEM;
 	if (!read_environment(pid, &e))
-		each_thread(pid, read_environment, &e);
+		proc_each_thread(pid, read_environment, &e);
 	/* One more byte than read: io_read_file terminates what the last string may lack. */
 	err = e.len < 0 ? (int)e.len : config_from_env(c, e.text, e.len + 1);
 	if (!err)
@@ -219,28 +267,21 @@ struct choice {
 static int takes_signal(int tid, void *arg)
 {
 	struct choice *c = arg;
-	struct proc_signals s;
+	struct proc_status s;
 	uint64_t bit = 1ull << (c->signo - 1);
 
-	if (proc_signals(c->pid, tid, &s) || s.state == 'Z' || s.state == 'X' || (s.blocked & bit))
+	if (proc_status(c->pid, tid, &s) || s.state == 'Z' || s.state == 'X' || (s.blocked & bit))
 		return 0;
 	c->tid = tid;
 	return 1;
 }
 
-/* Threads block all signals for moments, as in pthread_create(3): so look more than once. */
 int proc_thread_for(int pid, int signo)
 {
-	enum { LOOKS = 50 };
-	const struct timespec ms = {.tv_nsec = 1000000};
 	struct choice c = {.pid = pid, .signo = signo};
 
-	for (int i = 0; i < LOOKS && !c.tid; i++) {
-		if (i > 0)
-			nanosleep(&ms, NULL);
-		if (!takes_signal(pid, &c))
-			each_thread(pid, takes_signal, &c);
-	}
+	if (!takes_signal(pid, &c))
+		proc_each_thread(pid, takes_signal, &c);
 	return c.tid;
 }
 
@@ -279,9 +320,9 @@ static void describe_thread(int pid, int tid, struct text *t)
 static int find_stuck(int tid, void *arg)
 {
 	struct choice *c = arg;
-	struct proc_signals s;
+	struct proc_status s;
 
-	if (proc_signals(c->pid, tid, &s) || s.state != 'D')
+	if (proc_status(c->pid, tid, &s) || s.state != 'D')
 		return 0;
 	c->tid = tid;
 	return 1;
@@ -291,38 +332,79 @@ void proc_describe(int pid, struct text *t)
 {
 	struct choice c = {.pid = pid, .tid = pid};
 
-	each_thread(pid, find_stuck, &c);
+	proc_each_thread(pid, find_stuck, &c);
 	describe_thread(pid, c.tid, t);
 }
 
-/* Children of one thread; its "children" file is a line of pids. */
-static int find_child(int tid, void *arg)
-{
-	struct choice *c = arg;
-	struct proc_facts f;
-	char children[65536], *end;
+/* ---- children ---- */
 
-	if (read_task(c->pid, tid, "children", children, sizeof(children)) <= 0)
-		return 0;
-	for (char *p = children; *p; p = end) {
+struct children {
+	int pid;
+	void (*see)(int child, void *arg);
+	void *arg;
+};
+
+/* All of a file of any length; NULL when it is empty or can't be read. The caller frees it. */
+static char *read_whole(int pid, int tid, const char *rest)
+{
+	size_t cap = 4096;
+	char *text = NULL, *larger;
+	ssize_t n;
+
+	do {
+		larger = realloc(text, cap);
+		n = larger ? read_task(pid, tid, rest, larger, cap) : -ENOMEM;
+		text = larger ? larger : text;
+		cap *= 4;
+	} while (n == -EFBIG);
+	if (n > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int see_children(int tid, void *arg)
+{
+	struct children *c = arg;
+	char *list = read_whole(c->pid, tid, "children"), *end;
+
+	for (char *p = list; p && *p; p = end) {
 		int child = strtol(p, &end, 10);
 
 		if (end == p)
 			break;
-		if (proc_facts(child, &f) || f.exit_signal == 0)
-			continue;
-		c->tid = child;
-		return 1;
+		if (*end == ' ')
+			end++;
+		c->see(child, c->arg);
 	}
+	free(list);
 	return 0;
 }
 
-int proc_child(int pid)
+void proc_each_child(int pid, void (*see)(int child, void *arg), void *arg)
 {
-	struct choice c = {.pid = pid};
+	struct children c = {pid, see, arg};
 
-	each_thread(pid, find_child, &c);
-	return c.tid;
+	proc_each_thread(pid, see_children, &c);
+}
+
+/* ---- what it is ---- */
+
+enum proc_program proc_program(int pid)
+{
+	char *maps = read_whole(pid, 0, "maps");
+	enum proc_program program = PROC_UNKNOWN;
+
+	if (!maps)
+		return PROC_UNKNOWN;
+	if (strstr(maps, "/libckpt.so"))
+		program = PROC_OURS;
+	else if (strstr(maps, "/libc.so"))
+		program = PROC_FOREIGN;
+	else if (strchr(maps, '/') && !strstr(maps, "/ld-") && !strstr(maps, "/ld.so"))
+		program = PROC_STATIC;
+	free(maps);
+	return program;
 }
 
 static int count_one(int number, void *arg)
@@ -350,23 +432,6 @@ unsigned int proc_descriptors_full(int pid)
 	path[strlen(path) - 2] = 0;
 	each_number(path, count_one, &open_now);
 	return hard && open_now >= hard ? hard : 0;
-}
-
-unsigned int proc_other_user(int pid, unsigned int uid)
-{
-	char status[4096];
-	const char *p;
-
-	if (read_proc(pid, "status", status, sizeof(status)) < 0 || !(p = proc_field(status, "Uid:")))
-		return uid;
-	for (int i = 0; i < 4; i++) {
-		unsigned int id = parse_dec(&p);
-
-		if (id != uid)
-			return id;
-		parse_skip(&p, "\t");
-	}
-	return uid;
 }
 
 struct each {

@@ -18,7 +18,7 @@ void answer_end(struct peer *p, int status, const char *fmt, ...)
 	vsnprintf(end.text, sizeof(end.text), fmt, ap);
 	va_end(ap);
 	p->job = NULL;
-	peer_send(p, &end.m);
+	peer_send(p, &end.m, -1);
 	peer_finish(p);
 }
 
@@ -51,7 +51,7 @@ void answer_job(struct peer *p, const struct job *job)
 	str_copy(m.name, job->config.name, sizeof(m.name));
 	str_copy(m.dir, job->config.dir, sizeof(m.dir));
 	str_copy(m.last_error, last->error, sizeof(m.last_error));
-	peer_send(p, &m.m);
+	peer_send(p, &m.m, -1);
 }
 
 /* Tell somebody whose checkpoint could not even be started. A process has been sent back before. */
@@ -63,7 +63,7 @@ static void answer_failure(struct peer *p, const struct job *job, int err, const
 	MSG_INIT(&r, MSG_RESULT);
 	str_copy(r.job, job->id, sizeof(r.job));
 	str_copy(r.text, why, sizeof(r.text));
-	peer_send(p, &r.m);
+	peer_send(p, &r.m, -1);
 	if (p->role == PEER_CLIENT)
 		answer_end(p, STATUS_REFUSED, "%s", why);
 	else
@@ -83,7 +83,7 @@ void requests_line(struct job *job, const char *text)
 	str_copy(line.text, text, sizeof(line.text));
 	for (struct peer *p = peers(); p; p = p->next)
 		if (waits_for(p, job, true))
-			peer_send(p, &line.m);
+			peer_send(p, &line.m, -1);
 }
 
 void requests_progress(struct job *job, uint64_t done, uint64_t total)
@@ -101,7 +101,7 @@ void requests_answer(struct job *job, const struct msg_result *r)
 	for (struct peer *p = peers(); p; p = p->next) {
 		if (!waits_for(p, job, true))
 			continue;
-		peer_send(p, &r->m);
+		peer_send(p, &r->m, -1);
 		answer_end(p, r->err ? STATUS_REFUSED : STATUS_DONE, "%s", r->text);
 	}
 }

@@ -1,9 +1,14 @@
 #include "run.h"
+#include "call.h"
+#include "discover.h"
 #include "generation.h"
 #include "linger.h"
 #include "log.h"
+#include "order.h"
+#include "tracer.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,43 +18,199 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How often to look again because some process, of whatever kind, ended while we looked. */
+enum { UNSETTLED_MAX = 100 };
+
+static void run_rearm(struct run *run);
+
 /* ---- what the state machine does to the world ---- */
 
-static int send_signal(int pid, int tid, int signo, int request)
+static uint64_t op_spent(void)
 {
-	siginfo_t si = {0};
+	struct timespec ts;
 
-	si.si_signo = signo;
-	si.si_code = SI_QUEUE;
-	si.si_pid = getpid();
-	si.si_uid = getuid();
-	si.si_value.sival_int = request;
-	return syscall(SYS_rt_tgsigqueueinfo, pid, tid, signo, &si) ? -errno : 0;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static int op_call(struct member *m, int request, struct text *why)
 {
 	struct run *run = m->cp->owner;
-	int signo = run->job->config.signo, err;
-	int tid = proc_thread_for(m->pid, signo);
 
-	if (!tid) {
-		text_put(why, "pid %d (%s) has no thread that takes signal %d", m->pid, m->name,
-			 signo);
-		return -EAGAIN;
-	}
-	proc_blocked(m->pid, tid, &m->blocked.nr, &m->blocked.sp, &m->blocked.pc);
-	err = send_signal(m->pid, tid, signo, request);
-	if (err)
-		text_put(why, "pid %d (%s) can't be signalled: %s", m->pid, m->name,
-			 strerror(-err));
-	log_line("request %d: signal %d to pid %d thread %d: %d", request, signo, m->pid, tid, err);
-	return err;
+	return call_process(m, run->job->config.signo, request, why);
 }
 
-static void op_send(struct member *m, const struct msg *msg)
+static void op_send(struct member *m, const struct msg *msg, int pass)
 {
-	peer_send(m->conn, msg);
+	peer_send(m->conn, msg, pass);
+}
+
+/* ---- who belongs to it ---- */
+
+static struct member *member_add(struct run *run, struct process *p)
+{
+	struct member *m = checkpoint_add(&run->cp);
+
+	if (!m)
+		return NULL;
+	m->process = p;
+	m->pid = p->facts.pid;
+	str_copy(m->name, p->facts.name, sizeof(m->name));
+	m->last_leader = p->leader;
+	p->member = m;
+	p->considered = run->cp.request;
+	return m;
+}
+
+static int add_unconsidered(struct run *run)
+{
+	int n = 0;
+
+	for (struct process *p = run->job->processes; p; p = p->next) {
+		if (p->considered == run->cp.request)
+			continue;
+		if (!member_add(run, p))
+			return -ENOMEM;
+		n++;
+	}
+	return n;
+}
+
+/* Each process needs a descriptor to know of its end, and one to talk with it. */
+static int check_room(const struct job *job, struct text *why)
+{
+	unsigned int limit = peers_limit();
+
+	if (job->nprocesses * 2 <= limit)
+		return 0;
+	text_put(why, "%u processes are too many for the coordinator's limit of %u descriptors (ulimit -Hn)",
+		 job->nprocesses, limit);
+	return -EMFILE;
+}
+
+static int op_discover(struct checkpoint *cp, struct text *why)
+{
+	struct run *run = cp->owner;
+	int n = discover_rest(run->job, run->since), added, err;
+
+	if (n == -EAGAIN && ++run->nunsettled > UNSETTLED_MAX)
+		n = 0;
+	added = add_unconsidered(run);
+	err = added < 0 ? added : check_room(run->job, why);
+	return err ? err : added ? added : n;
+}
+
+/* Now that nobody can lose his parent any more; as long as nobody is killed. */
+static struct member *parent_of(struct process *p)
+{
+	struct process *parent;
+	struct proc_stat s;
+
+	if (!proc_stat(p->facts.pid, &s))
+		p->facts.ppid = s.ppid;
+	parent = process_find(p->facts.ppid);
+	return parent && parent->job == p->job ? parent->member : NULL;
+}
+
+/* The order in which they became known: of those without a parent in the job the first is the job's. */
+static int members_sort(struct run *run)
+{
+	struct checkpoint *cp = &run->cp;
+	uint32_t n = 0;
+
+	for (struct process *p = run->job->processes; p; p = p->next) {
+		if (!p->member)
+			continue;
+		p->member->parent = parent_of(p);
+		cp->members[n++] = p->member;
+	}
+	return members_order(cp);
+}
+
+/* Processes that are no threads of one another may still have one descriptor table (CLONE_FILES). */
+static void note_files(struct shared_head *h, const struct member *m)
+{
+	if (syscall(SYS_kcmp, m->pid, m->parent->pid, KCMP_FILES, 0, 0) != 0)
+		return;
+	h->any_files = 1;
+	h->process[m->index].flags |= SHARED_FILES;
+	h->process[m->parent->index].flags |= SHARED_FILES;
+}
+
+static int op_share(struct checkpoint *cp)
+{
+	struct run *run = cp->owner;
+	int err = members_sort(run);
+
+	if (!err)
+		err = shared_memory_make(&run->shared, cp->nmembers);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < cp->nmembers; i++) {
+		const struct member *m = cp->members[i];
+		const struct process *p = m->process;
+
+		run->shared.head->process[i].pid = p->facts.inner_pid;
+		run->shared.head->process[i].parent = m->parent ? (int32_t)m->parent->index : -1;
+		run->shared.head->process[i].flags |= m->stopped ? SHARED_STOPPED : 0;
+		if (m->parent)
+			note_files(run->shared.head, m);
+	}
+	return run->shared.fd;
+}
+
+static void member_stands(void *arg)
+{
+	struct member *m = arg;
+	struct run *run = m->cp->owner;
+
+	checkpoint_stands(m);
+	run_rearm(run);
+}
+
+static void op_stand(struct member *m)
+{
+	struct tracer *t = m->tracer;
+
+	m->tracer = NULL;
+	if (t)
+		tracer_end(t, member_stands, m);
+	else
+		checkpoint_stands(m);
+}
+
+/* The member is not to be told of any more. */
+static void member_release(struct member *m)
+{
+	if (m->tracer)
+		tracer_end(m->tracer, NULL, NULL);
+	m->tracer = NULL;
+	tracers_forget(m);
+}
+
+static void op_abort(struct checkpoint *cp, int err)
+{
+	struct run *run = cp->owner;
+
+	shared_memory_abort(&run->shared, err);
+	/* Who has not been told yet that he is not to run will not be told any more. */
+	for (uint32_t i = 0; i < cp->nmembers; i++)
+		if (cp->members[i]->state == MEMBER_CALLED)
+			member_release(cp->members[i]);
+}
+
+static void op_drop(struct member *m)
+{
+	struct peer *peer = m->conn;
+	struct process *p = m->process;
+
+	if (p)
+		p->member = NULL;
+	member_release(m);
+	if (!peer)
+		return;
+	peer->member = NULL;
+	peer_finish(peer);
 }
 
 static void op_describe(struct member *m, struct text *t)
@@ -62,6 +223,7 @@ static void op_kill(struct member *m)
 	struct process *p = m->process;
 
 	syscall(SYS_pidfd_send_signal, p->ended.fd, SIGKILL, NULL, 0);
+	member_release(m); /* its tracer would be told of its end before its parent */
 }
 
 static void op_unlink(const char *path)
@@ -114,14 +276,11 @@ static void job_stem(const struct job *job, char *stem, size_t n)
 static void run_free(struct run *run)
 {
 	for (uint32_t i = 0; i < run->cp.nmembers; i++) {
-		struct peer *peer = run->cp.members[i].conn;
-
-		if (!peer)
-			continue;
-		peer->member = NULL;
-		peer_finish(peer);
+		op_drop(run->cp.members[i]);
+		free(run->cp.members[i]);
 	}
 	timer_clear(&run->timer);
+	shared_memory_free(&run->shared);
 	free(run->cp.members);
 	free(run);
 }
@@ -153,7 +312,13 @@ static void op_finished(struct checkpoint *cp)
 
 static const struct checkpoint_ops world = {
 	.now = loop_now,
+	.spent = op_spent,
 	.call = op_call,
+	.discover = op_discover,
+	.stand = op_stand,
+	.share = op_share,
+	.abort = op_abort,
+	.drop = op_drop,
 	.send = op_send,
 	.describe = op_describe,
 	.kill = op_kill,
@@ -167,14 +332,18 @@ static const struct checkpoint_ops world = {
 
 static void run_expire(struct timer *t);
 
-/* To be called whenever the state machine has been: its deadline may be another. */
+/* To be called whenever the state machine has been: its times may be others. */
 static void run_rearm(struct run *run)
 {
+	uint64_t at = run->cp.deadline_ns;
+
 	if (run->timer.fire == run_over)
 		return;
+	if (run->cp.poll_ns && (!at || run->cp.poll_ns < at))
+		at = run->cp.poll_ns;
 	run->timer.fire = run_expire;
-	if (run->cp.deadline_ns)
-		timer_set(&run->timer, run->cp.deadline_ns);
+	if (at)
+		timer_set(&run->timer, at);
 	else
 		timer_clear(&run->timer);
 }
@@ -182,78 +351,13 @@ static void run_rearm(struct run *run)
 static void run_expire(struct timer *t)
 {
 	struct run *run = CONTAINER_OF(t, struct run, timer);
+	uint64_t now = loop_now();
 
-	checkpoint_expire(&run->cp);
+	if (run->cp.deadline_ns && run->cp.deadline_ns <= now)
+		checkpoint_expire(&run->cp);
+	else
+		checkpoint_poll(&run->cp);
 	run_rearm(run);
-}
-
-/* ---- what must hold before anything is signalled ---- */
-
-/* Process trees are a later matter; this check is all that keeps them out. */
-static int check_tree(const struct proc_facts *f, struct text *why)
-{
-	int child = proc_child(f->pid);
-	struct proc_facts c;
-
-	if (!child || proc_facts(child, &c))
-		return 0;
-	text_put(why,
-		 "pid %d (%s) has a child process pid %d (%s): process trees are not supported yet",
-		 f->pid, f->name, child, c.name);
-	return -EOPNOTSUPP;
-}
-
-/* It could not even connect to us, and ckpt_restart could not make it what it is. */
-static int check_user(const struct proc_facts *f, struct text *why)
-{
-	unsigned int other = proc_other_user(f->pid, getuid());
-
-	if (other == getuid())
-		return 0;
-	text_put(why, "pid %d (%s) has become user %u: a change of user can't be restored", f->pid,
-		 f->name, other);
-	return -EOPNOTSUPP;
-}
-
-/* It could not connect to us. Below the hard limit it makes room for that itself. */
-static int check_descriptors(const struct proc_facts *f, struct text *why)
-{
-	unsigned int limit = proc_descriptors_full(f->pid);
-
-	if (!limit)
-		return 0;
-	text_put(why, "pid %d (%s) has no descriptor free: all %u of its limit are open", f->pid, f->name,
-		 limit);
-	return -EMFILE;
-}
-
-static int check_process(const struct job *job, const struct proc_facts *f, struct text *why)
-{
-	struct proc_signals s;
-	int err;
-
-	if (proc_signals(f->pid, 0, &s)) {
-		text_put(why, "pid %d (%s) has ended", f->pid, f->name);
-		return -ESRCH;
-	}
-	if (s.state == 'T' || s.state == 't') {
-		text_put(why, "pid %d (%s) is stopped%s", f->pid, f->name,
-			 s.state == 'T' ? ": continue it first (kill -CONT)" : " by a tracer");
-		return -EAGAIN;
-	}
-	err = check_user(f, why);
-	if (!err)
-		err = check_descriptors(f, why);
-	if (err)
-		return err;
-	if (!(s.caught >> (job->config.signo - 1) & 1)) {
-		text_put(why,
-			 "pid %d (%s) does not catch signal %d: it is not (or no longer) a program "
-			 "that can be checkpointed",
-			 f->pid, f->name, job->config.signo);
-		return -EOPNOTSUPP;
-	}
-	return check_tree(f, why);
 }
 
 static int check_job(const struct job *job, enum op op, struct text *why)
@@ -266,9 +370,7 @@ static int check_job(const struct job *job, enum op op, struct text *why)
 	}
 	if (op == OP_CHECKPOINT)
 		err = generation_check_dir(job->config.dir, why);
-	for (struct process *p = job->processes; p && !err; p = p->next)
-		err = check_process(job, &p->facts, why);
-	return err;
+	return err ? err : check_room(job, why);
 }
 
 /* ---- the beginning ---- */
@@ -310,32 +412,23 @@ static int fill_params(struct run *run, struct text *why)
 	return -ENAMETOOLONG;
 }
 
-static void fill_members(struct run *run, struct peer *asker, struct process *asker_process)
+static void member_asks(struct process *p, struct peer *asker)
 {
-	struct member *m = run->cp.members;
+	struct member *m = p->member;
 
-	for (struct process *p = run->job->processes; p; p = p->next, m++) {
-		m->cp = &run->cp;
-		m->process = p;
-		m->pid = p->facts.pid;
-		str_copy(m->name, p->facts.name, sizeof(m->name));
-		if (p != asker_process)
-			continue;
-		m->conn = asker;
-		m->wants_result = true;
-		asker->role = PEER_MEMBER;
-		asker->member = m;
-	}
+	m->conn = asker;
+	m->wants_result = true;
+	asker->role = PEER_MEMBER;
+	asker->member = m;
 }
 
 static struct run *run_new(struct job *job, enum op op, bool kill, struct text *why)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	struct member *members = calloc(job->nprocesses, sizeof(*members));
 
-	if (!run || !members) {
+	if (!run) {
 		text_put(why, "out of memory");
-		goto out;
+		return NULL;
 	}
 	run->job = job;
 	run->cp = (struct checkpoint){
@@ -345,13 +438,9 @@ static struct run *run_new(struct job *job, enum op op, bool kill, struct text *
 		.kill = kill,
 		.request = next_request(),
 		.timeout_ms = job->config.timeout_ms,
-		.members = members,
-		.nmembers = job->nprocesses,
 	};
 	if (!fill_params(run, why))
 		return run;
-out:
-	free(members);
 	free(run);
 	return NULL;
 }
@@ -359,16 +448,25 @@ out:
 int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
 	      struct process *asker_process, struct text *why)
 {
-	int err = check_job(job, op, why);
 	struct run *run;
+	int err, since;
 
+	discover_first(job, &since);
+	err = check_job(job, op, why);
 	if (err)
 		return err;
 	run = run_new(job, op, kill, why);
 	if (!run)
 		return -ENOMEM;
-	fill_members(run, asker, asker_process);
+	if (add_unconsidered(run) < 0) {
+		text_put(why, "out of memory");
+		run_free(run);
+		return -ENOMEM;
+	}
 	job->run = run;
+	run->since = since;
+	if (asker_process)
+		member_asks(asker_process, asker);
 	log_line("request %d: job %s: %s", run->cp.request, job->id, run->cp.params.path);
 	checkpoint_start(&run->cp);
 	run_rearm(run);
@@ -377,19 +475,9 @@ int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
 
 /* ---- what comes from members ---- */
 
-static struct member *member_of(struct process *p)
-{
-	struct run *run = p->job->run;
-
-	for (uint32_t i = 0; run && i < run->cp.nmembers; i++)
-		if (run->cp.members[i].process == p)
-			return &run->cp.members[i];
-	return NULL;
-}
-
 bool run_takes_leader(struct process *p, struct peer *peer, int request)
 {
-	struct member *m = member_of(p);
+	struct member *m = p->member;
 
 	if (!m || m->conn || m->state != MEMBER_CALLED || m->cp->called_off)
 		return false;
@@ -397,6 +485,7 @@ bool run_takes_leader(struct process *p, struct peer *peer, int request)
 		return false;
 	m->conn = peer;
 	m->wants_result = !request;
+	p->leader = request ? m->tid : 0;
 	peer->role = PEER_MEMBER;
 	peer->member = m;
 	checkpoint_leader(m);
@@ -410,7 +499,7 @@ void run_send_back(struct peer *peer)
 
 	MSG_INIT(&p, MSG_PARAMS);
 	peer->role = PEER_MEMBER;
-	peer_send(peer, &p.m);
+	peer_send(peer, &p.m, -1);
 }
 
 int run_message(struct peer *peer, const union any_msg *m)
@@ -437,14 +526,31 @@ void run_closed(struct peer *peer)
 	run_rearm(run);
 }
 
+void job_process_added(struct process *p)
+{
+	struct run *run = p->job->run;
+
+	if (!run || !checkpoint_is_open(&run->cp))
+		return;
+	member_add(run, p); /* without memory the search at the end of the freeze tries again */
+	run_rearm(run);
+}
+
 void job_process_ended(struct process *p)
 {
 	struct run *run = p->job->run;
-	struct member *m = member_of(p);
+	struct member *m = p->member;
 
 	if (!m)
 		return;
 	m->process = NULL;
+	p->member = NULL;
+	run->since = 0;
 	checkpoint_ended(m);
 	run_rearm(run);
+}
+
+bool process_is_frozen(const struct process *p)
+{
+	return p->member && p->member->state == MEMBER_FROZEN;
 }

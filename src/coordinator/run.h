@@ -8,12 +8,16 @@
 #include "checkpoint.h"
 #include "job.h"
 #include "peer.h"
+#include "shared_memory.h"
 
 struct run {
 	struct checkpoint cp;
 	struct job *job;
 	struct timer timer; /* the deadline; at the end: the end */
 	uint64_t generation;
+	struct shared_memory shared;
+	int since; /* of discover_rest() */
+	unsigned nunsettled; /* searches for processes that were not certain to be complete */
 };
 
 /*

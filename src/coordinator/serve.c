@@ -16,9 +16,9 @@
  */
 static int speaking_for(const struct peer *p)
 {
-	struct proc_facts f;
+	struct proc_stat f;
 
-	if (process_find(p->pid) || proc_facts(p->pid, &f) || f.exit_signal)
+	if (process_find(p->pid) || proc_stat(p->pid, &f) || f.exit_signal)
 		return p->pid;
 	return f.ppid;
 }

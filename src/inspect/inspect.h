@@ -40,8 +40,15 @@ struct object {
 	struct share share;
 };
 
+/* A child that has changed state and was not yet waited for. */
+struct child {
+	struct rec_child rec; /* comm is terminated */
+};
+
 struct process {
 	struct rec_process rec;
+	struct share own;    /* what its writer has written */
+	struct share shared; /* what others have written and this one has as well */
 	const char *comm, *exe, *cwd; /* "" when absent */
 	const char *cmdline;	      /* arguments, each terminated */
 	size_t cmdline_len;
@@ -51,12 +58,16 @@ struct process {
 	size_t nthreads;
 	struct area *areas;
 	size_t nareas;
-	struct file *files; /* by id */
+	struct file *files; /* that were saved with this process, by id */
 	size_t nfiles;
 	struct descriptor *fds;
 	size_t nfds;
-	struct object *objects;
+	struct object *objects; /* the same; any process may have written their bytes */
 	size_t nobjects;
+	struct rec_ipc *ipc; /* SysV objects that were saved with this process */
+	size_t nipc;
+	struct child *children;
+	size_t nchildren;
 };
 
 struct report {
@@ -64,7 +75,7 @@ struct report {
 	struct image image;
 	struct rec_job job;
 	uint64_t raw; /* bytes of all chunks, decompressed */
-	struct process *processes;
+	struct process *processes; /* by index */
 	size_t nprocesses;
 	bool verified;
 };
@@ -79,10 +90,14 @@ size_t report_verify(struct report *r);
 void report_text(const struct report *r);
 void report_json(const struct report *r);
 
+/* "shared memory", … of an enum ipc_kind. */
+const char *ipc_kind_name(uint32_t kind);
 /* "regular file", "memfd", … of an enum object_kind. */
 const char *object_kind_name(uint32_t kind);
 /* The path, or what a /proc/PID/maps says of an area without one; "" for plain memory. */
 const char *area_name(const struct area *a);
+/* "ended with status 3", "ended by signal 9", "stopped by signal 19", … */
+const char *child_state(const struct child *c, char buf[64]);
 /* "rw-p" */
 const char *area_permissions(const struct area *a, char buf[5]);
 /* "r", "w", "rw", "path" */

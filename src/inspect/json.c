@@ -144,6 +144,25 @@ static json_t *objects_json(const struct process *p)
 	return list;
 }
 
+static json_t *ipc_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nipc; i++) {
+		const struct rec_ipc *x = &p->ipc[i];
+		json_t *o = json_object();
+
+		put(o, "id", json_integer(x->id));
+		put(o, "kind", string(ipc_kind_name(x->kind)));
+		put(o, "key", json_integer((uint32_t)x->key));
+		put(o, "mode", json_integer(x->mode & 0777));
+		put(o, "size", json_integer(x->size));
+		put(o, "messages", json_integer(x->nmessages));
+		add(list, o);
+	}
+	return list;
+}
+
 static json_t *descriptor_json(const struct descriptor *d)
 {
 	json_t *o = json_object();
@@ -172,17 +191,43 @@ static json_t *descriptors_json(const struct process *p)
 	return list;
 }
 
+static json_t *children_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nchildren; i++) {
+		json_t *o = json_object();
+		char state[64];
+
+		put(o, "pid", json_integer(p->children[i].rec.pid));
+		put(o, "name", string(p->children[i].rec.comm));
+		put(o, "state", string(child_state(&p->children[i], state)));
+		add(list, o);
+	}
+	return list;
+}
+
+/* What its writer has written, and what it has in common with others, who have. */
+static void put_size(json_t *o, const struct process *p)
+{
+	put_share(o, &p->own);
+	put(o, "shared", json_integer(p->shared.saved));
+}
+
 static json_t *process_json(const struct process *p)
 {
 	json_t *o = json_object();
 
 	put(o, "pid", json_integer(p->rec.pid));
 	put(o, "ppid", json_integer(p->rec.ppid));
+	put(o, "parent", json_integer(p->rec.parent));
 	put(o, "pgid", json_integer(p->rec.pgid));
 	put(o, "sid", json_integer(p->rec.sid));
 	put(o, "uid", json_integer(p->rec.uid));
 	put(o, "gid", json_integer(p->rec.gid));
 	put(o, "name", string(p->comm));
+	put(o, "stopped", json_boolean(p->rec.flags & PROCESS_STOPPED));
+	put_size(o, p);
 	put(o, "executable", string(p->exe));
 	put(o, "directory", string(p->cwd));
 	put(o, "command", cmdline_json(p));
@@ -190,7 +235,9 @@ static json_t *process_json(const struct process *p)
 	put(o, "threads", threads_json(p));
 	put(o, "memory", areas_json(p));
 	put(o, "objects", objects_json(p));
+	put(o, "ipc", ipc_json(p));
 	put(o, "descriptors", descriptors_json(p));
+	put(o, "children", children_json(p));
 	return o;
 }
 

@@ -1,6 +1,10 @@
 /*
  * From the image's records to structures. Extents are sorted by stream and start, so that what an
  * area has in the image is found without looking at all of them.
+ *
+ * Open files and objects have ids that hold for the whole image: a descriptor may refer to a file that
+ * was saved with another process, and an object's bytes may be among several processes' extents. So these
+ * are looked up when all processes are there.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -63,33 +67,46 @@ static size_t extents_find(const struct extents *x, uint32_t stream, uint64_t st
 	return low;
 }
 
-static void share_add(struct share *s, const struct image *img, const struct extents *x,
-		      uint32_t stream, uint64_t start, uint64_t end)
+static void share_add(struct share *s, const struct image *img, const struct image_extent *e)
+{
+	const struct image_chunk *c = &img->chunks[e->chunk];
+
+	s->saved += e->len;
+	s->stored += (double)c->stored * e->len / c->raw;
+}
+
+static void share_add_range(struct share *s, const struct image *img, const struct extents *x,
+			    uint32_t stream, uint64_t start, uint64_t end)
 {
 	for (size_t i = extents_find(x, stream, start); i < x->n; i++) {
-		const struct image_extent *e = &x->e[i];
-		const struct image_chunk *c = &img->chunks[e->chunk];
-
-		if (e->stream != stream || e->start >= end)
+		if (x->e[i].stream != stream || x->e[i].start >= end)
 			break;
-		s->saved += e->len;
-		s->stored += (double)c->stored * e->len / c->raw;
+		share_add(s, img, &x->e[i]);
 	}
 }
 
-static void find_shares(const struct image *img, struct process *p, const struct extents *x)
+/* Did the process's own writer write the chunk? */
+static bool is_own(const struct image_section *chunks, const struct image_extent *e)
 {
+	return chunks && e->chunk >= chunks->first &&
+	       e->chunk - chunks->first < chunks->raw / sizeof(struct image_chunk);
+}
+
+static void find_shares(const struct image *img, uint32_t index, struct process *p,
+			const struct extents *x)
+{
+	const struct image_section *chunks = image_find(img, SECTION_CHUNKS, index);
+
+	for (size_t i = 0; i < x->n; i++)
+		share_add(is_own(chunks, &x->e[i]) ? &p->own : &p->shared, img, &x->e[i]);
 	for (size_t i = 0; i < p->nareas; i++) {
 		struct area *a = &p->areas[i];
 
 		if (a->rec.flags & VMA_GUARD)
 			continue;
-		share_add(&a->share, img, x, STREAM_MEMORY, a->rec.start, a->rec.end);
-		share_add(&a->share, img, x, STREAM_FILE_TEXT, a->rec.start, a->rec.end);
+		share_add_range(&a->share, img, x, STREAM_MEMORY, a->rec.start, a->rec.end);
+		share_add_range(&a->share, img, x, STREAM_FILE_TEXT, a->rec.start, a->rec.end);
 	}
-	for (size_t i = 0; i < p->nobjects; i++)
-		share_add(&p->objects[i].share, img, x, STREAM_OBJECT + p->objects[i].rec.id, 0,
-			  UINT64_MAX);
 }
 
 /* ---- records ---- */
@@ -166,28 +183,67 @@ static void add_object(struct process *p, const struct rec *r)
 	o->name = extra(r, sizeof(o->rec));
 }
 
+static void add_ipc(struct process *p, const struct rec *r)
+{
+	rec_get(r, array_add(&p->ipc, &p->nipc, sizeof(*p->ipc)), sizeof(*p->ipc));
+}
+
+static void add_child(struct process *p, const struct rec *r)
+{
+	struct child *c = array_add(&p->children, &p->nchildren, sizeof(*c));
+
+	rec_get(r, &c->rec, sizeof(c->rec));
+	c->rec.comm[sizeof(c->rec.comm) - 1] = 0;
+}
+
 static void (*const adders[])(struct process *p, const struct rec *r) = {
 	[REC_PROCESS] = add_process, [REC_STRING] = add_string, [REC_THREAD] = add_thread,
 	[REC_VMA] = add_area,	     [REC_FD] = add_descriptor, [REC_FILE] = add_file,
-	[REC_OBJECT] = add_object,
+	[REC_OBJECT] = add_object,   [REC_CHILD] = add_child,	[REC_IPC] = add_ipc,
 };
+
+/* ---- what holds for all processes ---- */
 
 static int file_order(const void *x, const void *y)
 {
-	const struct file *a = x, *b = y;
+	const struct file *a = *(struct file *const *)x, *b = *(struct file *const *)y;
 
 	return a->rec.id < b->rec.id ? -1 : a->rec.id > b->rec.id;
 }
 
-static void find_files(struct process *p)
+/* Let descriptors point to their files, whichever process those were saved with. */
+static void find_files(struct report *r)
 {
-	if (p->nfiles)
-		qsort(p->files, p->nfiles, sizeof(*p->files), file_order);
-	for (size_t i = 0; p->nfiles && i < p->nfds; i++) {
-		struct file key = {.rec.id = p->fds[i].rec.file};
+	struct file **all = NULL, key, *k = &key, **found;
+	size_t n = 0;
 
-		p->fds[i].file = bsearch(&key, p->files, p->nfiles, sizeof(key), file_order);
+	for (size_t i = 0; i < r->nprocesses; i++)
+		for (size_t j = 0; j < r->processes[i].nfiles; j++)
+			*(struct file **)array_add(&all, &n, sizeof(*all)) = &r->processes[i].files[j];
+	if (n)
+		qsort(all, n, sizeof(*all), file_order);
+	for (size_t i = 0; n && i < r->nprocesses; i++) {
+		for (size_t j = 0; j < r->processes[i].nfds; j++) {
+			struct descriptor *d = &r->processes[i].fds[j];
+
+			key.rec.id = d->rec.file;
+			found = bsearch(&k, all, n, sizeof(*all), file_order);
+			d->file = found ? *found : NULL;
+		}
 	}
+	free(all);
+}
+
+static void find_objects(struct report *r, struct extents *all)
+{
+	if (all->n)
+		qsort(all->e, all->n, sizeof(*all->e), extent_order);
+	for (size_t i = 0; i < r->nprocesses; i++)
+		for (size_t j = 0; j < r->processes[i].nobjects; j++) {
+			struct object *o = &r->processes[i].objects[j];
+
+			share_add_range(&o->share, &r->image, all, STREAM_OBJECT + o->rec.id, 0, UINT64_MAX);
+		}
 }
 
 /* ---- the image ---- */
@@ -199,9 +255,11 @@ static int area_order(const void *x, const void *y)
 	return a->rec.start < b->rec.start ? -1 : a->rec.start > b->rec.start;
 }
 
-static void load_process(struct report *r, const struct image_section *s, struct text *why)
+/* Adds extents of objects to *objects. */
+static void load_process(struct report *r, uint32_t index, struct extents *objects, struct text *why)
 {
-	struct process *p = array_add(&r->processes, &r->nprocesses, sizeof(*p));
+	const struct image_section *s = image_find(&r->image, SECTION_PROCESS, index);
+	struct process *p = &r->processes[index];
 	const struct rec *rec;
 	struct extents x;
 	struct rec_iter it;
@@ -210,20 +268,36 @@ static void load_process(struct report *r, const struct image_section *s, struct
 
 	p->comm = p->exe = p->cwd = p->cmdline = "";
 	if (image_read_section(&r->image, s, &data, &n, why) < 0 ||
-	    image_extents(&r->image, s->owner, &x.e, &x.n, why) < 0)
+	    image_extents(&r->image, index, &x.e, &x.n, why) < 0)
 		die("%s: %s", r->path, why->buf);
 	it = rec_iter(data, n);
 	while ((rec = rec_next(&it)))
 		if (rec->type < ARRAY_SIZE(adders) && adders[rec->type])
 			adders[rec->type](p, rec);
 	if (it.err)
-		die("%s: damaged: records of process %u", r->path, s->owner);
+		die("%s: damaged: records of process %u", r->path, index);
 	if (x.n)
 		qsort(x.e, x.n, sizeof(*x.e), extent_order);
 	if (p->nareas)
 		qsort(p->areas, p->nareas, sizeof(*p->areas), area_order);
-	find_files(p);
-	find_shares(&r->image, p, &x);
+	find_shares(&r->image, index, p, &x);
+	for (size_t i = extents_find(&x, STREAM_OBJECT, 0); i < x.n; i++)
+		*(struct image_extent *)array_add(&objects->e, &objects->n, sizeof(*x.e)) = x.e[i];
+}
+
+static void load_processes(struct report *r, struct text *why)
+{
+	struct extents objects = {0};
+
+	r->nprocesses = r->image.nprocesses;
+	r->processes = calloc(r->nprocesses ? r->nprocesses : 1, sizeof(*r->processes));
+	if (!r->processes)
+		die("out of memory");
+	for (uint32_t i = 0; i < r->nprocesses; i++)
+		load_process(r, i, &objects, why);
+	find_files(r);
+	find_objects(r, &objects);
+	free(objects.e);
 }
 
 static void load_job(struct report *r, struct text *why)
@@ -264,7 +338,5 @@ void report_load(struct report *r, const char *path)
 	for (uint64_t i = 0; i < r->image.nchunks; i++)
 		r->raw += r->image.chunks[i].raw;
 	load_job(r, &why);
-	for (uint32_t i = 0; i < r->image.nsections; i++)
-		if (r->image.sections[i].type == SECTION_PROCESS)
-			load_process(r, &r->image.sections[i], &why);
+	load_processes(r, &why);
 }

@@ -2,6 +2,8 @@
  * What both outputs call the same.
  */
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include "inspect.h"
 
@@ -23,8 +25,21 @@ const struct vma_flag_name vma_flag_names[] = {
 	{VMA_AIO, "aio"},
 	{VMA_GUARD, "guard"},
 	{VMA_DROPPABLE, "droppable"},
+	{VMA_SYSV, "sysv"},
+	{VMA_READONLY, "readonly"},
 	{0, NULL},
 };
+
+const char *ipc_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[IPC_SHM] = "shared memory",
+		[IPC_SEM] = "semaphores",
+		[IPC_MSG] = "message queue",
+	};
+
+	return kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "unknown";
+}
 
 const char *object_kind_name(uint32_t kind)
 {
@@ -33,6 +48,8 @@ const char *object_kind_name(uint32_t kind)
 		[OBJECT_MEMFD] = "memfd",
 		[OBJECT_SHMEM] = "shared memory",
 		[OBJECT_MAPPED] = "file in place",
+		[OBJECT_MAPPED_PART] = "parts of a file in place",
+		[OBJECT_SYSV] = "SysV shared memory",
 	};
 
 	return kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "unknown";
@@ -52,6 +69,20 @@ const char *area_name(const struct area *a)
 		if (a->rec.flags & kinds[i].flag)
 			return kinds[i].name;
 	return a->path;
+}
+
+const char *child_state(const struct child *c, char buf[64])
+{
+	static const char *const states[] = {
+		[CLD_EXITED] = "ended with status",   [CLD_KILLED] = "ended by signal",
+		[CLD_DUMPED] = "ended by signal",     [CLD_TRAPPED] = "stopped by signal",
+		[CLD_STOPPED] = "stopped by signal", [CLD_CONTINUED] = "continued by signal",
+	};
+	uint32_t code = c->rec.code;
+
+	snprintf(buf, 64, "%s %d", code < ARRAY_SIZE(states) && states[code] ? states[code] : "changed to",
+		 c->rec.status);
+	return buf;
 }
 
 const char *area_permissions(const struct area *a, char buf[5])

@@ -56,6 +56,8 @@ static void put_image(const struct report *r)
 	put_safe(j->host);
 	printf(", Linux ");
 	put_safe(j->kernel);
+	if (r->nprocesses != 1)
+		printf("\n  %-10s %lu", "processes", r->nprocesses);
 	printf("\n  %-10s %s\n", "pause", units_duration(a, j->pause_ns));
 	printf("  %-10s %s, of %s, in %lu chunks and %u sections of format %u\n", "size",
 	       units_bytes(a, img->size), units_bytes(b, r->raw), img->nchunks, img->nsections,
@@ -63,6 +65,37 @@ static void put_image(const struct report *r)
 	printf("  %-10s %s\n", "verified",
 	       r->verified ? "every byte is as it was written"
 			   : "tables only (--verify: all of it)");
+}
+
+/* A line for each process, when there are more than one. */
+static void put_processes(const struct report *r)
+{
+	if (r->nprocesses < 2)
+		return;
+	printf("\nprocesses\n%10s %10s %10s %10s %10s  NAME\n", "PID", "PARENT", "SAVED", "ON DISK", "SHARED");
+	for (size_t i = 0; i < r->nprocesses; i++) {
+		const struct process *p = &r->processes[i];
+		char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+
+		printf("%10d %10d %10s %10s %10s  ", p->rec.pid, p->rec.ppid, units_memory(a, p->own.saved),
+		       units_memory(b, p->own.stored), units_memory(c, p->shared.saved));
+		put_safe(p->comm);
+		printf("%s\n", p->rec.flags & PROCESS_STOPPED ? " (stopped)" : "");
+	}
+}
+
+static void put_children(const struct process *p)
+{
+	if (!p->nchildren)
+		return;
+	printf("\n  children not yet waited for\n%10s  NAME\n", "PID");
+	for (size_t i = 0; i < p->nchildren; i++) {
+		char state[64];
+
+		printf("%10d  ", p->children[i].rec.pid);
+		put_safe(p->children[i].rec.comm);
+		printf(", %s\n", child_state(&p->children[i], state));
+	}
 }
 
 static void put_threads(const struct process *p)
@@ -124,6 +157,22 @@ static void put_objects(const struct process *p)
 	}
 }
 
+static void put_ipc(const struct process *p)
+{
+	if (!p->nipc)
+		return;
+	printf("\n  SysV objects\n%10s %10s %6s %10s KIND\n", "ID", "KEY", "MODE", "SIZE");
+	for (size_t i = 0; i < p->nipc; i++) {
+		const struct rec_ipc *o = &p->ipc[i];
+
+		printf("%10d 0x%08x %6o %10llu %s", o->id, o->key, o->mode & 0777, (unsigned long long)o->size,
+		       ipc_kind_name(o->kind));
+		if (o->kind == IPC_MSG)
+			printf(", %u messages", o->nmessages);
+		putchar('\n');
+	}
+}
+
 static void put_descriptors(const struct process *p)
 {
 	printf("\n  descriptors\n%10s %6s %-7s %12s %-12s WHAT\n", "FD", "FILE", "ACCESS",
@@ -155,12 +204,15 @@ static void put_process(const struct process *p)
 	put_threads(p);
 	put_areas(p);
 	put_objects(p);
+	put_ipc(p);
 	put_descriptors(p);
+	put_children(p);
 }
 
 void report_text(const struct report *r)
 {
 	put_image(r);
+	put_processes(r);
 	for (size_t i = 0; i < r->nprocesses; i++)
 		put_process(&r->processes[i]);
 }

@@ -21,7 +21,8 @@
 static const char usage[] =
 	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval "
 	"TIME]\n"
-	"                   [--name NAME] [--signal N] [--timeout TIME] program [argument ...]\n";
+	"                   [--name NAME] [--signal N] [--timeout TIME] [--tcp reset|refuse]\n"
+	"                   [--ignore GLOB[,GLOB]] program [argument ...]\n";
 
 /* Options that are environment variables too; the option has precedence. */
 static const struct setting {
@@ -34,6 +35,8 @@ static const struct setting {
 	{"name", "CKPT_NAME", "letters, digits, '.', '-', '_' and '+'"},
 	{"signal", "CKPT_SIGNAL", "the number of a signal that is free for use"},
 	{"timeout", "CKPT_TIMEOUT", "a time such as 10 or 1m"},
+	{"tcp", "CKPT_TCP", "reset or refuse"},
+	{"ignore", "CKPT_IGNORE", "patterns of links such as 'socket:*,/dev/nvidia*', 511 characters at most"},
 };
 enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_DIR = 0 };
 
@@ -125,6 +128,8 @@ static void set_job(void)
 		die("cannot get random bytes:");
 	snprintf(id, sizeof(id), "%08x", n);
 	set_env("CKPT_JOB", id);
+	snprintf(id, sizeof(id), "%d", getpid());
+	set_env("CKPT_FIRST", id);
 }
 
 static void set_name(char *const argv[])

@@ -3,9 +3,8 @@
  * user namespace around them when we have no right to make them ourselves.
  *
  *   ckpt_restart (outside)
- *     └─ init of the capsule: reaps; ends when all else in it has ended
- *          └─ stand-ins (family.c)
- *               └─ the program
+ *     └─ init of the capsule: reaps; ends when all else in it has ended (init.c)
+ *          └─ the job's processes, and stand-ins for those that were outside of it (pstree.c)
  *
  * When ckpt_restart is killed the capsule's init is too, and with it everything inside.
  */
@@ -24,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "die.h"
+#include "ipc.h"
 #include "restart.h"
+#include "tree.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -123,7 +124,7 @@ static void clocks_set(const struct rec_process *p)
 
 /* ---- inside ---- */
 
-/* A /proc that shows the capsule's pids: the program, and the next checkpoint, need it. */
+/* A /proc that shows the capsule's pids: the programs, and the next checkpoint, need it. */
 static void proc_mount(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -134,8 +135,7 @@ static void proc_mount(void)
 		die("cannot mount /proc in the capsule (is it masked in this container?):");
 }
 
-/* New pids go on from where they were. Not vital. */
-static void last_pid_set(uint32_t last)
+void last_pid_set(uint32_t last)
 {
 	FILE *f = last ? fopen("/proc/sys/kernel/ns_last_pid", "we") : NULL;
 
@@ -145,23 +145,18 @@ static void last_pid_set(uint32_t last)
 	fclose(f);
 }
 
-static void init_main(struct restart *r, int events)
+static void inside_main(struct restart *r, int events)
 {
-	struct family f = {.events = events};
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	proc_mount();
-	last_pid_set(r->process.last_pid);
-	family_make(r, &f);
-	plan_and_jump(r);
-}
-
-static void in_place_main(struct restart *r, int events)
-{
-	struct family f = {.events = events};
-
-	family_make(r, &f);
-	plan_and_jump(r);
+	if (!r->opt.no_capsule) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		proc_mount();
+		if (r->own_ipc)
+			ipc_namespace_make(r);
+		last_pid_set(tree_highest_id(r));
+	} else {
+		prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans are ours here, too */
+	}
+	init_run(r, events);
 }
 
 int capsule_run(struct restart *r)
@@ -171,17 +166,15 @@ int capsule_run(struct restart *r)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		die("cannot make a socket:");
+	r->own_ipc = ipc_check(r) && !r->opt.no_capsule;
 	namespaces_enter(r);
-	clocks_set(&r->process);
+	clocks_set(&r->processes[0].rec);
 	init = fork();
 	if (init < 0)
 		die("cannot fork:");
 	if (init == 0) {
 		close(sv[0]);
-		if (r->opt.no_capsule)
-			in_place_main(r, sv[1]);
-		else
-			init_main(r, sv[1]);
+		inside_main(r, sv[1]);
 	}
 	close(sv[1]);
 	return supervise(r, sv[0], init);

@@ -1,9 +1,9 @@
 /*
- * Rebuilds the open files of a process by way of the plugins, and offers them the restart half of
+ * Rebuilds the open files of all processes by way of the plugins, and offers them the restart half of
  * ckpt/plugin.h.
  *
- * While building, every open file has one descriptor at a number from base on, so that the numbers
- * below are free to become what they were. Only descriptors_place() and attach() touch those.
+ * Every open file has one descriptor at a number from base on; the numbers below are the programs'.
+ * Here only attach() and what follows it use one of those for a moment.
  */
 #define _GNU_SOURCE
 #include "descriptors.h"
@@ -15,42 +15,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FD_LIMIT = 1 << 30 };
-
-/* A descriptor number of the program. */
-struct number {
-	int fd;
-	bool cloexec;
-	struct plugin_file *file;
-};
+enum { FD_LIMIT = 1 << 30, HELPER_STACK = 64 << 10 };
 
 struct plugin_ctx {
 	struct descriptors_params params;
 	struct objects objects;
 	struct plugin_file *files; /* array of nfiles */
 	uint32_t nfiles;
-	struct number *numbers; /* array of nnumbers, ascending */
-	uint32_t nnumbers;
+	struct plugin_file **sorted; /* the same by inode */
 	const struct rec **plugin_recs; /* REC_PLUGIN, by file, then as they stand in the image */
 	uint32_t nplugin_recs;
 	struct arena arena;
 	int std[3]; /* ckpt_restart's own streams, -1: closed */
+	struct session_tty *ttys;
+	bool late;  /* the processes are there */
 	char fd_path[32];
+};
+
+/* The controlling terminal of a session inside the job. */
+struct session_tty {
+	int session, foreground;
+	int fd;
+	struct session_tty *next;
 };
 
 /* ---- Records ----------------------------------------------------------------------------- */
 
-static uint32_t count_type(const struct descriptors_params *p, uint16_t type)
+static uint32_t count_type(const struct saved *p, uint16_t type)
 {
 	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	uint32_t n = 0;
 
 	while (rec_next_type(&it, type))
 		n++;
+	return n;
+}
+
+static size_t count_all(const struct descriptors_params *p, uint16_t type)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < p->nprocesses; i++)
+		n += count_type(&p->processes[i], type);
 	return n;
 }
 
@@ -63,7 +77,7 @@ static const struct plugin *plugin_by_name(const char *name)
 	return *p;
 }
 
-static int file_parse(const struct rec *r, struct plugin_file *f)
+static int file_parse(const struct saved *p, const struct rec *r, struct plugin_file *f)
 {
 	struct rec_file rec;
 	size_t len;
@@ -75,6 +89,8 @@ static int file_parse(const struct rec *r, struct plugin_file *f)
 		.link = rec_extra(r, sizeof(rec), &len),
 		.fd = -1,
 		.number = -1,
+		.process = p->index,
+		.pid = p->rec.pid,
 		.id = rec.id,
 		.flags = rec.flags,
 		.mode = rec.mode,
@@ -102,9 +118,9 @@ static int by_id(const void *a, const void *b)
 
 static int by_number(const void *a, const void *b)
 {
-	const struct number *x = a, *y = b;
+	const struct plan_number *x = a, *y = b;
 
-	return x->fd < y->fd ? -1 : x->fd > y->fd;
+	return x->to < y->to ? -1 : x->to > y->to;
 }
 
 static uint32_t rec_file_id(const struct rec *r)
@@ -155,71 +171,73 @@ static int rings_make(struct plugin_ctx *c)
 		if (i > first)
 			sorted[i - 1]->twin = sorted[i];
 	}
-	free(sorted);
+	c->sorted = sorted;
 	return 0;
 }
 
-static int files_parse(struct plugin_ctx *c)
+static int files_parse(struct plugin_ctx *c, const struct saved *p)
 {
-	struct rec_iter it = rec_iter(c->params.records, c->params.nrecords);
+	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *r;
 	int err;
 
 	while ((r = rec_next_type(&it, REC_FILE))) {
-		err = file_parse(r, &c->files[c->nfiles]);
+		err = file_parse(p, r, &c->files[c->nfiles]);
 		if (err)
 			return plugin_fail(c, &c->files[c->nfiles], 0,
 					   "this version can't restore it");
 		c->nfiles++;
 	}
-	qsort(c->files, c->nfiles, sizeof(*c->files), by_id);
-	return it.err ? it.err : rings_make(c);
+	return it.err;
+}
+
+static int ids_check(const struct plugin_ctx *c)
+{
+	for (uint32_t i = 0; i + 1 < c->nfiles; i++)
+		if (c->files[i].id == c->files[i + 1].id)
+			return -EBADMSG;
+	return 0;
 }
 
 /* 1, 0 for a number without a file, which needs but be free, or -EBADMSG. */
-static int number_parse(struct plugin_ctx *c, const struct rec *r, struct number *n)
+static int number_parse(struct plugin_ctx *c, const struct rec *r, struct plugin_file **f)
 {
 	struct rec_fd rec;
 
 	rec_get(r, &rec, sizeof(rec));
 	if (!rec.file)
 		return 0;
-	*n = (struct number){rec.fd, rec.cloexec, plugin_file_by_id(c, rec.file)};
-	if (rec.fd < 0 || rec.fd >= c->params.base || !n->file)
-		return -EBADMSG;
-	if (n->file->number < 0 || rec.fd < n->file->number)
-		n->file->number = rec.fd;
-	return 1;
+	*f = plugin_file_by_id(c, rec.file);
+	return rec.fd < 0 || rec.fd >= c->params.base || !*f ? -EBADMSG : 1;
 }
 
-static int numbers_parse(struct plugin_ctx *c)
+/* Find the lowest number of each file in the process that saved it. */
+static int numbers_parse(struct plugin_ctx *c, const struct saved *p)
 {
-	struct rec_iter it = rec_iter(c->params.records, c->params.nrecords);
+	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *r;
-	uint32_t i;
-	int err;
 
 	while ((r = rec_next_type(&it, REC_FD))) {
-		err = number_parse(c, r, &c->numbers[c->nnumbers]);
+		struct plugin_file *f;
+		struct rec_fd rec;
+		int err = number_parse(c, r, &f);
+
 		if (err < 0)
 			return err;
-		c->nnumbers += err;
+		rec_get(r, &rec, sizeof(rec));
+		if (err && f->process == (int)p->index && (f->number < 0 || rec.fd < f->number))
+			f->number = rec.fd;
 	}
-	qsort(c->numbers, c->nnumbers, sizeof(*c->numbers), by_number);
-	for (i = 0; i + 1 < c->nnumbers; i++)
-		if (c->numbers[i].fd == c->numbers[i + 1].fd)
-			return -EBADMSG;
 	return it.err;
 }
 
-static int plugin_recs_parse(struct plugin_ctx *c)
+static int plugin_recs_parse(struct plugin_ctx *c, const struct saved *p)
 {
-	struct rec_iter it = rec_iter(c->params.records, c->params.nrecords);
+	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *r;
 
 	while ((r = rec_next_type(&it, REC_PLUGIN)))
 		c->plugin_recs[c->nplugin_recs++] = r;
-	qsort(c->plugin_recs, c->nplugin_recs, sizeof(*c->plugin_recs), by_file);
 	return it.err;
 }
 
@@ -233,7 +251,7 @@ static void say(struct plugin_ctx *c, const char *line)
 	io_write(c->params.log_fd, buf, n < (int)sizeof(buf) ? n : (int)sizeof(buf) - 1);
 }
 
-/* "fd N (LINK): …" */
+/* "pid P: fd N (LINK): …"; one in flight has no number. */
 static void say_file(struct plugin_ctx *c, const struct plugin_file *f, int err, const char *fmt,
 		     va_list ap)
 {
@@ -241,7 +259,12 @@ static void say_file(struct plugin_ctx *c, const struct plugin_file *f, int err,
 	struct text t = TEXT(line);
 
 	line[0] = 0;
-	text_put(&t, "fd %d (%s): ", f->number, f->link);
+	if (c->params.nprocesses > 1)
+		text_put(&t, "pid %d: ", f->pid);
+	if (f->number >= 0)
+		text_put(&t, "fd %d (%s): ", f->number, f->link);
+	else
+		text_put(&t, "descriptor in flight (%s): ", f->link);
 	text_vput(&t, fmt, ap);
 	if (err)
 		text_put(&t, ": %s", strerror(err < 0 ? -err : err));
@@ -264,10 +287,19 @@ static int tables_alloc(struct plugin_ctx *c)
 {
 	const struct descriptors_params *p = &c->params;
 
-	c->files = calloc(count_type(p, REC_FILE) + 1, sizeof(*c->files));
-	c->numbers = calloc(count_type(p, REC_FD) + 1, sizeof(*c->numbers));
-	c->plugin_recs = calloc(count_type(p, REC_PLUGIN) + 1, sizeof(*c->plugin_recs));
-	return c->files && c->numbers && c->plugin_recs ? 0 : -ENOMEM;
+	c->files = calloc(count_all(p, REC_FILE) + 1, sizeof(*c->files));
+	c->plugin_recs = calloc(count_all(p, REC_PLUGIN) + 1, sizeof(*c->plugin_recs));
+	return c->files && c->plugin_recs ? 0 : -ENOMEM;
+}
+
+/* Call parse for every process. */
+static int parse_each(struct plugin_ctx *c, int (*parse)(struct plugin_ctx *, const struct saved *))
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < c->params.nprocesses; i++)
+		err = parse(c, &c->params.processes[i]);
+	return err;
 }
 
 static int tables_parse(struct plugin_ctx *c)
@@ -275,10 +307,19 @@ static int tables_parse(struct plugin_ctx *c)
 	int err = objects_init(&c->objects, &c->params);
 
 	if (!err)
-		err = files_parse(c);
+		err = parse_each(c, files_parse);
+	if (err)
+		return err;
+	qsort(c->files, c->nfiles, sizeof(*c->files), by_id);
+	err = ids_check(c);
 	if (!err)
-		err = numbers_parse(c);
-	return err ? err : plugin_recs_parse(c);
+		err = rings_make(c);
+	if (!err)
+		err = parse_each(c, numbers_parse);
+	if (!err)
+		err = parse_each(c, plugin_recs_parse);
+	qsort(c->plugin_recs, c->nplugin_recs, sizeof(*c->plugin_recs), by_file);
+	return err;
 }
 
 struct plugin_ctx *descriptors_open(const struct descriptors_params *p)
@@ -364,13 +405,29 @@ static int std_keep(struct plugin_ctx *c)
 
 static int file_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
-	int fd = f->fd >= 0 ? f->fd : f->plugin->restore(c, f);
+	int reserved = f->plugin->is_late && c->late ? f->fd : -1;
+	int fd = f->fd >= 0 && reserved < 0 ? f->fd : f->plugin->restore(c, f);
 
 	if (fd < 0)
 		return fd;
+	if (reserved >= 0) { /* its number has been given away already */
+		int err = dup3(fd, reserved, O_CLOEXEC) < 0 ? -errno : 0;
+
+		close(fd);
+		return err ? plugin_fail(c, f, err, "no descriptor") : 0;
+	}
 	f->fd = lift(c, fd);
 	return f->fd < 0 ? plugin_fail(c, f, f->fd, "no number above %d is free", c->params.base)
 			 : 0;
+}
+
+/* What is made later has its place now: the processes are told it before. */
+static int file_reserve(struct plugin_ctx *c, struct plugin_file *f)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	f->fd = fd < 0 ? -errno : lift(c, fd);
+	return f->fd < 0 ? plugin_fail(c, f, f->fd, "no descriptor") : 0;
 }
 
 static int files_restore(struct plugin_ctx *c)
@@ -379,13 +436,11 @@ static int files_restore(struct plugin_ctx *c)
 	int err = 0;
 
 	for (i = 0; !err && i < c->nfiles; i++)
-		err = file_restore(c, &c->files[i]);
+		err = c->files[i].plugin->is_late ? file_reserve(c, &c->files[i])
+						  : file_restore(c, &c->files[i]);
 	for (i = 0; !err && i < c->nfiles; i++)
 		if (c->files[i].plugin->fill)
 			err = c->files[i].plugin->fill(c, &c->files[i]);
-	for (i = 0; !err && i < c->nfiles; i++)
-		if (c->files[i].plugin->attach)
-			err = c->files[i].plugin->attach(c, &c->files[i]);
 	return err;
 }
 
@@ -420,76 +475,96 @@ static int owner_restore(struct plugin_ctx *c, const struct plugin_file *f)
 
 int descriptors_restore(struct plugin_ctx *c)
 {
-	uint32_t i;
 	int err;
 
 	limit_raise();
 	err = std_keep(c);
-	if (!err)
-		err = files_restore(c);
-	for (i = 0; !err && i < c->nfiles; i++) {
-		err = owner_restore(c, &c->files[i]);
-		if (!err)
-			err = flags_restore(c, &c->files[i]);
-	}
-	return err;
+	return err ? err : files_restore(c);
 }
 
 /* ---- Numbers ----------------------------------------------------------------------------- */
 
-static int number_place(struct plugin_ctx *c, const struct number *n)
+/* A standard stream may be another open file than the one made: it, too, is non-blocking then. */
+static void std_nonblock(const struct plugin_file *f, int from)
 {
-	int from = number_source(c, n->file, n->fd);
-
-	if (dup3(from, n->fd, n->cloexec ? O_CLOEXEC : 0) < 0)
-		return plugin_fail(c, n->file, -errno, "can't become fd %d", n->fd);
-	if (from != n->file->fd && n->file->flags & O_NONBLOCK)
+	if (from != f->fd && f->flags & O_NONBLOCK)
 		fcntl(from, F_SETFL, fcntl(from, F_GETFL) | O_NONBLOCK);
-	return 0;
+}
+
+struct plan_number *descriptors_numbers(struct plugin_ctx *c, uint32_t process, uint32_t *n)
+{
+	const struct saved *p = &c->params.processes[process];
+	struct plan_number *out = calloc(count_type(p, REC_FD) + 1, sizeof(*out));
+	struct rec_iter it = rec_iter(p->records, p->nrecords);
+	const struct rec *r;
+
+	*n = 0;
+	while (out && (r = rec_next_type(&it, REC_FD))) {
+		struct plugin_file *f;
+		struct rec_fd rec;
+
+		if (number_parse(c, r, &f) <= 0)
+			continue;
+		rec_get(r, &rec, sizeof(rec));
+		out[*n] = (struct plan_number){number_source(c, f, rec.fd), rec.fd, rec.cloexec};
+		std_nonblock(f, out[(*n)++].from);
+	}
+	if (out)
+		qsort(out, *n, sizeof(*out), by_number);
+	return out;
 }
 
 /*
- * The kernel keeps the number that O_ASYNC is set through for si_fd: not before the number is
- * there.
+ * The kernel keeps the number that O_ASYNC is set through for si_fd: so it is set through that number.
  */
 static int async_restore(struct plugin_ctx *c, const struct plugin_file *f)
 {
-	if (!(f->flags & O_ASYNC) || f->flags & O_PATH || f->plugin->is_std)
+	int err;
+
+	if (!(f->flags & O_ASYNC) || f->flags & O_PATH || f->plugin->is_std || f->number < 0)
 		return 0;
-	if (fcntl(f->number, F_SETFL, fcntl(f->number, F_GETFL) | O_ASYNC))
-		return plugin_fail(c, f, -errno, "O_ASYNC");
-	return 0;
+	err = plugin_place(c, f, f->number);
+	if (!err && fcntl(f->number, F_SETFL, fcntl(f->number, F_GETFL) | O_ASYNC))
+		err = -errno;
+	return err ? plugin_fail(c, f, err, "O_ASYNC") : 0;
 }
 
-/* Close from, from + 1, … up to, not including, to. */
-static void close_between(int from, int to)
-{
-	if (from >= to || syscall(SYS_close_range, from, to - 1, 0) == 0)
-		return;
-	for (; from < to; from++)
-		close(from);
-}
-
-int descriptors_place(struct plugin_ctx *c)
+static int files_restore_late(struct plugin_ctx *c)
 {
 	uint32_t i;
-	int next = 0, err = 0;
+	int err = 0;
 
-	for (i = 0; !err && i < c->nnumbers; i++) {
-		close_between(next, c->numbers[i].fd);
-		next = c->numbers[i].fd + 1;
-		err = number_place(c, &c->numbers[i]);
+	for (i = 0; !err && i < c->nfiles; i++)
+		if (c->files[i].plugin->is_late)
+			err = file_restore(c, &c->files[i]);
+	for (i = 0; !err && i < c->nfiles; i++)
+		if (c->files[i].plugin->is_late && c->files[i].plugin->fill)
+			err = c->files[i].plugin->fill(c, &c->files[i]);
+	for (i = 0; !err && i < c->nfiles; i++)
+		if (c->files[i].plugin->attach)
+			err = c->files[i].plugin->attach(c, &c->files[i]);
+	return err;
+}
+
+int descriptors_late(struct plugin_ctx *c)
+{
+	uint32_t i;
+	int err;
+
+	c->late = true;
+	err = files_restore_late(c);
+	for (i = 0; !err && i < c->nfiles; i++) {
+		err = owner_restore(c, &c->files[i]);
+		if (!err)
+			err = flags_restore(c, &c->files[i]);
+		if (!err)
+			err = async_restore(c, &c->files[i]);
 	}
 	if (err)
 		return err;
-	close_between(next, c->params.base);
 	objects_set_modes(&c->objects);
-	for (i = 0; !err && i < c->nfiles; i++) {
-		close(c->files[i].fd);
-		c->files[i].fd = -1;
-		err = async_restore(c, &c->files[i]);
-	}
-	return err;
+	err = objects_apply_seals(&c->objects);
+	return err ? fail(c, err, "sealing a memfd") : 0;
 }
 
 void descriptors_close(struct plugin_ctx *c)
@@ -506,7 +581,7 @@ void descriptors_close(struct plugin_ctx *c)
 	objects_close(&c->objects);
 	arena_free(&c->arena);
 	free(c->files);
-	free(c->numbers);
+	free(c->sorted);
 	free(c->plugin_recs);
 	free(c);
 }
@@ -525,13 +600,6 @@ int object_fd(struct plugin_ctx *c, uint32_t id)
 	return fail(c, fd, line);
 }
 
-int objects_seal(struct plugin_ctx *c)
-{
-	int err = objects_apply_seals(&c->objects);
-
-	return err ? fail(c, err, "sealing a memfd") : 0;
-}
-
 /* ---- What plugins may ask ---------------------------------------------------------------- */
 
 struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id)
@@ -539,6 +607,33 @@ struct plugin_file *plugin_file_by_id(struct plugin_ctx *c, uint32_t id)
 	struct plugin_file key = {.id = id};
 
 	return bsearch(&key, c->files, c->nfiles, sizeof(*c->files), by_id);
+}
+
+struct plugin_file *plugin_file_next(struct plugin_ctx *c, struct plugin_file *f)
+{
+	f = f ? f + 1 : c->files;
+	return f < c->files + c->nfiles ? f : NULL;
+}
+
+struct plugin_file *plugin_file_by_inode(struct plugin_ctx *c, uint64_t dev, uint64_t ino)
+{
+	struct plugin_file key = {.dev = dev, .ino = ino}, *wanted = &key, **first;
+	uint32_t low = 0, high = c->nfiles, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (by_inode(&c->sorted[mid], &wanted) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	first = &c->sorted[low];
+	return low < c->nfiles && plugin_same_inode(*first, &key) ? *first : NULL;
+}
+
+bool plugin_tcp_refuse(struct plugin_ctx *c)
+{
+	return c->params.tcp_refuse;
 }
 
 void *plugin_alloc(struct plugin_ctx *c, size_t n)
@@ -654,4 +749,69 @@ int plugin_place(struct plugin_ctx *c, const struct plugin_file *f, int number)
 	if (number < 0 || number >= c->params.base)
 		return -EBADF;
 	return dup3(number_source(c, f, number), number, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* What a helper with a pid of its own is to do. */
+struct helper {
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+};
+
+static int helper_main(void *arg)
+{
+	struct helper *h = arg;
+
+	h->result = h->fn(h->arg);
+	return 0;
+}
+
+int plugin_as_pid(struct plugin_ctx *c, int pid, int (*fn)(void *arg), void *arg)
+{
+	struct helper h = {.fn = fn, .arg = arg, .result = -ECHILD};
+	uint8_t *stack = plugin_alloc(c, HELPER_STACK);
+	struct clone_args a = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES,
+		.exit_signal = SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = HELPER_STACK,
+		.set_tid = (uint64_t)(uintptr_t)&pid,
+		.set_tid_size = 1,
+	};
+	long child;
+
+	if (c->late || !stack)
+		return c->late ? -EBUSY : -ENOMEM;
+	if (pid <= 1 || pid == getpid())
+		return fn(arg);
+	child = clone3_on_stack(&a, sizeof(a), helper_main, &h);
+	if (child < 0)
+		return child;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return h.result;
+}
+
+int plugin_session_tty(struct plugin_ctx *c, int session, int foreground, int fd)
+{
+	struct session_tty *t = plugin_alloc(c, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	*t = (struct session_tty){session, foreground, fcntl(fd, F_DUPFD_CLOEXEC, c->params.base), c->ttys};
+	if (t->fd < 0)
+		return -errno;
+	c->ttys = t;
+	return 0;
+}
+
+int descriptors_session_tty(struct plugin_ctx *c, int session, int *foreground)
+{
+	for (const struct session_tty *t = c->ttys; t; t = t->next) {
+		if (t->session != session)
+			continue;
+		*foreground = t->foreground;
+		return t->fd;
+	}
+	return -1;
 }

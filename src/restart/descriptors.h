@@ -1,37 +1,35 @@
 /*
- * descriptors.c: the open descriptors of a process, rebuilt from its records before it runs again.
- * Called in the process that will become the program: it has the program's pid, is
- * single-threaded, and its /proc shows the capsule.
+ * descriptors.c: the open files of all processes of a job, rebuilt from their records by one process,
+ * the capsule's init, whose descriptor table all of them share until each takes what it had.
  *
  *	d = descriptors_open(&params)	parses; changes nothing
- *	descriptors_restore(d)		makes everything, in helper numbers
+ *	descriptors_restore(d)		makes everything but what needs the processes
  *	object_fd(d, id)		content to be mapped MAP_SHARED
- *	descriptors_place(d)		gives the descriptors their numbers
- *	objects_seal(d)			once areas are mapped
+ *	descriptors_numbers(d, i, …)	what process i is to place where
+ *	  (the processes are made, and have mapped their memory)
+ *	descriptors_late(d)		the rest: pidfds, /proc, epoll, owners, seals
  *	descriptors_close(d)
  *
- * fcntl(2) locks are lost when a process closes any descriptor of the file; so libckpt takes them
- * again, in the restored process (descriptors_resume()). Here it is only made sure that they can
- * be had.
+ * fcntl(2) locks are a process's own; so libckpt takes them again, in the restored process
+ * (descriptors_resume()). Here it is only made sure that they can be had.
  *
- * Everything of ours is at numbers from params.base on; those below are the program's alone. A
+ * Everything of ours is at numbers from params.base on; those below are the programs' alone. A
  * function that fails has told why, in one line on log_fd, and the restart must end: nothing can
  * be called again.
  */
 #ifndef CKPT_DESCRIPTORS_H
 #define CKPT_DESCRIPTORS_H
 
-#include "image.h"
-#include "records.h"
+#include "handover.h"
+#include "restart.h"
 
 struct descriptors_params {
 	struct image *image;
-	const void *records;		    /* SECTION_PROCESS */
-	size_t nrecords;		    /* bytes */
-	const struct image_extent *extents; /* of the process */
-	size_t nextents;
-	int base;   /* at least descriptors_base() */
+	const struct saved *processes;
+	uint32_t nprocesses;
+	int base;   /* at least descriptors_base() of each process */
 	int log_fd; /* where lines are told, >= base */
+	bool tcp_refuse; /* --tcp=refuse: fail when a connection led outside the job */
 	bool force; /* --files=force: go on with files that have changed, with a warning */
 };
 
@@ -40,7 +38,7 @@ struct plugin_ctx;
 /* The first number above all that the process uses, also in the past (epoll items); -EBADMSG. */
 int descriptors_base(const void *records, size_t n);
 
-/* NULL: out of memory or damaged records. The records must stay. */
+/* NULL: out of memory or damaged records, told. The records must stay. */
 struct plugin_ctx *descriptors_open(const struct descriptors_params *p);
 /*
  * Make every open file and object. Descriptors 0, 1 and 2 are still the caller's: they are the
@@ -51,10 +49,18 @@ int descriptors_restore(struct plugin_ctx *d);
  * Our descriptor, read and write where it can be, of an object with its content in place; -errno.
  */
 int object_fd(struct plugin_ctx *d, uint32_t id);
-/* Close all numbers below base that the program does not have, and fill the others. */
-int descriptors_place(struct plugin_ctx *d);
-/* Seal memfds as they were: not earlier, because areas mapped for writing must be mapped before. */
-int objects_seal(struct plugin_ctx *d);
+/*
+ * The numbers of a process, ascending, n of them, and the descriptors of ours that they are to become.
+ * Those of files that are made late are known now already. NULL: out of memory. The caller frees it.
+ */
+struct plan_number *descriptors_numbers(struct plugin_ctx *d, uint32_t process, uint32_t *n);
+/*
+ * Our descriptor of the terminal that a session of the job had as controlling one, and which process group
+ * was in the foreground; -1: it had none, or one from outside.
+ */
+int descriptors_session_tty(struct plugin_ctx *d, int session, int *foreground);
+/* When all processes are there and have mapped their memory. */
+int descriptors_late(struct plugin_ctx *d);
 /* Close our own descriptors, objects included, and free memory. */
 void descriptors_close(struct plugin_ctx *d);
 

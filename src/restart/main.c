@@ -14,7 +14,8 @@
 
 static void usage(FILE *f)
 {
-	fprintf(f, "usage: ckpt_restart [--no-capsule] [--files=force] IMAGE|DIRECTORY|LINK\n");
+	fprintf(f, "usage: ckpt_restart [--no-capsule] [--files=force] [--tcp=reset|refuse] "
+		   "IMAGE|DIRECTORY|LINK\n");
 }
 
 static void options_read(int argc, char **argv, struct options *o)
@@ -22,6 +23,7 @@ static void options_read(int argc, char **argv, struct options *o)
 	static const struct option options[] = {
 		{"no-capsule", no_argument, NULL, 'n'},
 		{"files", required_argument, NULL, 'f'},
+		{"tcp", required_argument, NULL, 't'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -37,6 +39,10 @@ static void options_read(int argc, char **argv, struct options *o)
 			if (strcmp(optarg, "force"))
 				die("--files=%s: only force is known", optarg);
 			o->force_files = true;
+			break;
+		case 't':
+			if (config_parse_tcp(optarg, &o->tcp_refuse))
+				die("--tcp=%s: must be reset or refuse", optarg);
 			break;
 		case 'h':
 			usage(stdout);

@@ -66,16 +66,30 @@ static int extent_load(struct loader *l, const struct image *img, const struct i
 	return err ? err : write_sparse(fd, (char *)l->raw + e->chunk_offset, e->len, e->start);
 }
 
+/* The first extent of the stream, which may be behind all. */
+static size_t stream_first(const struct objects *os, uint32_t stream)
+{
+	size_t low = 0, high = os->nextents, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (os->extents[mid].stream < stream)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* Write all extents of the stream to fd; the rest of it are holes. */
-static int stream_load(const struct descriptors_params *p, uint32_t stream, int fd)
+static int stream_load(const struct objects *os, uint32_t stream, int fd)
 {
 	struct loader l = {0};
 	size_t i;
 	int err = loader_init(&l);
 
-	for (i = 0; !err && i < p->nextents; i++)
-		if (p->extents[i].stream == stream)
-			err = extent_load(&l, p->image, &p->extents[i], fd);
+	for (i = stream_first(os, stream); !err && i < os->nextents && os->extents[i].stream == stream; i++)
+		err = extent_load(&l, os->params->image, &os->extents[i], fd);
 	free(l.dctx);
 	free(l.stored);
 	free(l.raw);
@@ -164,13 +178,13 @@ static const struct {
 };
 
 /* Cut to nothing first, so that what no extent covers is a hole; unless the rest is not ours. */
-static int content_put(const struct descriptors_params *p, const struct object *o, int fd)
+static int content_put(const struct objects *os, const struct object *o, int fd)
 {
 	int err;
 
 	if (o->rec.kind != OBJECT_MAPPED_PART && ftruncate(fd, 0))
 		return -errno;
-	err = stream_load(p, STREAM_OBJECT + o->rec.id, fd);
+	err = stream_load(os, STREAM_OBJECT + o->rec.id, fd);
 	if (err)
 		return err;
 	return ftruncate(fd, o->rec.size) ? -errno : 0;
@@ -194,55 +208,108 @@ static int object_make(struct objects *os, struct object *o, const char **what)
 	if (o->fd < 0)
 		return err;
 	*what = "its content can't be put back";
-	return content_put(os->params, o, o->fd);
+	return content_put(os, o, o->fd);
 }
 
 /* ---- All of them ------------------------------------------------------------------------- */
 
-static uint32_t objects_count(const struct descriptors_params *p)
+static size_t records_count(const struct descriptors_params *p)
 {
-	struct rec_iter it = rec_iter(p->records, p->nrecords);
-	uint32_t n = 0;
+	size_t n = 0;
 
-	while (rec_next_type(&it, REC_OBJECT))
-		n++;
+	for (uint32_t i = 0; i < p->nprocesses; i++) {
+		struct rec_iter it = rec_iter(p->processes[i].records, p->processes[i].nrecords);
+
+		while (rec_next_type(&it, REC_OBJECT))
+			n++;
+	}
 	return n;
 }
 
-int objects_init(struct objects *os, const struct descriptors_params *p)
+static size_t extents_count(const struct descriptors_params *p)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < p->nprocesses; i++)
+		for (size_t k = 0; k < p->processes[i].nextents; k++)
+			n += p->processes[i].extents[k].stream >= STREAM_OBJECT;
+	return n;
+}
+
+static int by_stream(const void *a, const void *b)
+{
+	const struct image_extent *x = a, *y = b;
+
+	if (x->stream != y->stream)
+		return x->stream < y->stream ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static void extents_collect(struct objects *os, const struct saved *p)
+{
+	for (size_t k = 0; k < p->nextents; k++)
+		if (p->extents[k].stream >= STREAM_OBJECT)
+			os->extents[os->nextents++] = p->extents[k];
+}
+
+static struct object *object_find(const struct objects *os, uint32_t id)
+{
+	for (uint32_t i = 0; i < os->n; i++)
+		if (os->list[i].rec.id == id)
+			return &os->list[i];
+	return NULL;
+}
+
+/* Processes that map an object each may have a record of it: the longest holds. */
+static int objects_collect(struct objects *os, const struct saved *p)
 {
 	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *r;
-	struct object *o;
-	size_t len;
 
-	*os = (struct objects){.params = p};
-	os->list = calloc(objects_count(p) + 1, sizeof(*os->list));
-	if (!os->list)
-		return -ENOMEM;
 	while ((r = rec_next_type(&it, REC_OBJECT))) {
-		o = &os->list[os->n++];
-		rec_get(r, &o->rec, sizeof(o->rec));
-		o->name = rec_extra(r, sizeof(o->rec), &len);
-		o->fd = -1;
+		struct rec_object rec;
+		struct object *o;
+		size_t len;
+
+		rec_get(r, &rec, sizeof(rec));
+		o = object_find(os, rec.id);
+		if (o && o->rec.size < rec.size)
+			o->rec.size = rec.size;
+		if (!o)
+			os->list[os->n++] = (struct object){rec, rec_extra(r, sizeof(rec), &len), -1};
 	}
 	return it.err;
 }
 
+int objects_init(struct objects *os, const struct descriptors_params *p)
+{
+	int err = 0;
+
+	*os = (struct objects){.params = p};
+	os->list = calloc(records_count(p) + 1, sizeof(*os->list));
+	os->extents = calloc(extents_count(p) + 1, sizeof(*os->extents));
+	if (!os->list || !os->extents)
+		return -ENOMEM;
+	for (uint32_t i = 0; !err && i < p->nprocesses; i++) {
+		err = objects_collect(os, &p->processes[i]);
+		extents_collect(os, &p->processes[i]);
+	}
+	qsort(os->extents, os->nextents, sizeof(*os->extents), by_stream);
+	return err;
+}
+
 int objects_fd(struct objects *os, uint32_t id, const char **what)
 {
-	uint32_t i;
+	struct object *o = object_find(os, id);
 	int err;
 
 	*what = "its content is missing in the image";
-	for (i = 0; i < os->n && os->list[i].rec.id != id; i++)
-		;
-	if (i == os->n)
+	if (!o)
 		return -EBADMSG;
-	if (os->list[i].fd >= 0)
-		return os->list[i].fd;
-	err = object_make(os, &os->list[i], what);
-	return err ? err : os->list[i].fd;
+	if (o->fd >= 0)
+		return o->fd;
+	err = object_make(os, o, what);
+	return err ? err : o->fd;
 }
 
 void objects_set_modes(struct objects *os)
@@ -273,5 +340,6 @@ void objects_close(struct objects *os)
 		if (o->fd >= 0)
 			close(o->fd);
 	free(os->list);
+	free(os->extents);
 	*os = (struct objects){0};
 }

@@ -14,6 +14,8 @@ struct objects {
 	const struct descriptors_params *params;
 	struct object *list;
 	uint32_t n;
+	struct image_extent *extents; /* of all objects and processes, by stream */
+	size_t nextents;
 };
 
 /* Find the objects in the records. 0, -ENOMEM or -EBADMSG. */

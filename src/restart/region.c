@@ -156,10 +156,10 @@ void *region_put_pages(struct region *g, size_t n)
 	return region_put(g, NULL, ALIGN_UP(n, CKPT_PAGE));
 }
 
-void region_enter(struct region *g, struct restore_plan *plan)
+void region_enter(struct region *g, struct restore_job *job, uint32_t node)
 {
-	void (*entry)(struct restore_plan *, void *) = (void *)g->entry;
+	void (*entry)(struct restore_job *, void *, uint32_t) = (void *)g->entry;
 
-	entry(plan, g->stack_top);
+	entry(job, g->stack_top, node);
 	__builtin_unreachable();
 }

@@ -31,7 +31,7 @@ void region_reserve(struct region *g, size_t n);
 void *region_put(struct region *g, const void *p, size_t n);
 /* n zeroed bytes, aligned to pages. */
 void *region_put_pages(struct region *g, size_t n);
-/* Go to the restorer. */
-void region_enter(struct region *g, struct restore_plan *plan) __attribute__((noreturn));
+/* Go to the restorer, as this node. */
+void region_enter(struct region *g, struct restore_job *job, uint32_t node) __attribute__((noreturn));
 
 #endif

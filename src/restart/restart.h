@@ -1,13 +1,22 @@
 /*
- * ckpt_restart: from an image to the running program.
+ * ckpt_restart: from an image to the running programs.
  *
  *   choose.c     which image: the file, or the newest complete one of a directory
- *   state.c      what the image says, read and checked as a whole
- *   capsule.c    namespaces in which pids and clocks are what they were; the capsule's init
- *   family.c     stand-ins for the parent, the session's and the group's leader, who are not there
+ *   state.c      what the image says of each process, read and checked as a whole
+ *   capsule.c    namespaces in which pids and clocks are what they were
+ *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
+ *   tree.c, pstree.c  which process is made by whom, and when, to be what it was
+ *   descriptors.c, objects.c  open files of all processes
+ *   ipc.c        SysV objects, and the namespace for them
+ *   plan.c       the memory of each process: what the restorer is to do
+ *   inherit.c    what of it a process has from its parent, by fork
+ *   special.c    the kernel's own areas, vdso and vvar
+ *   region.c     the memory in which the restorer runs
+ *   devpts.c     pseudo terminals of the capsule's own
+ *   terminal.c   the terminal's foreground group, from inside
  *   supervise.c  the outside: signals in, stops and the exit status out, the terminal
- *   descriptors.c  open files, in the process that will be the program
- *   plan.c       memory: what the restorer (lib/restorer) is to do, and the jump into it
+ *
+ * The restorer (lib/restorer) does the rest, in each process.
  */
 #ifndef CKPT_RESTART_PROGRAM_H
 #define CKPT_RESTART_PROGRAM_H
@@ -22,9 +31,20 @@ struct options {
 	const char *path;
 	bool no_capsule;
 	bool force_files;
+	bool tcp_refuse;
 };
 
-/* An image and what was read from it; pointers go into memory that lasts. */
+/* One process of the image; pointers go into memory that lasts. */
+struct saved {
+	uint32_t index;
+	struct rec_process rec;
+	const void *records;
+	size_t nrecords; /* bytes */
+	struct image_extent *extents;
+	size_t nextents;
+};
+
+/* An image and what was read from it. */
 struct restart {
 	struct options opt;
 	char path[CKPT_PATH_MAX]; /* of the image chosen */
@@ -33,13 +53,12 @@ struct restart {
 	int image_fd;
 	struct rec_job job;
 	struct rec_cpu cpu;
-	struct rec_process process;
-	const void *records; /* of the process */
-	size_t records_len;
-	struct image_extent *extents;
-	size_t nextents;
-	int log_fd;	   /* our standard error, above all descriptors of the program */
+	struct saved *processes; /* [0] is the first of the job */
+	uint32_t nprocesses;
+	int log_fd;	   /* our standard error, above all descriptors of the programs */
 	bool in_userns;	   /* the capsule has a user namespace: capabilities come from it */
+	bool own_ipc;	   /* and an IPC namespace: the job has objects in one */
+	int32_t terminal_sid; /* a session of the job's that the terminal outside was the controlling one of; 0: none */
 	bool on_terminal;  /* in the caller's session, on its terminal, */
 	bool foreground;   /* and in the foreground */
 };
@@ -52,36 +71,27 @@ int image_verify_all(struct image *img, struct text *why);
 /* state.c: read the sections and check that this machine can run it; dies otherwise. */
 void state_read(struct restart *r);
 /* Text of a string record of the process, "" when absent; *len may be NULL. */
-const char *state_string(const struct restart *r, uint32_t kind, size_t *len);
+const char *state_string(const struct saved *p, uint32_t kind, size_t *len);
 
-/* capsule.c: run the program in a capsule. Returns the exit status for ckpt_restart. */
+/* capsule.c: run the job in a capsule. Returns the exit status for ckpt_restart. */
 int capsule_run(struct restart *r);
 
-/* family.c: in the capsule's init. Make stand-ins and the program's process; returns in that process only. */
-struct family {
-	int events; /* socket to the outside: struct event messages */
-	pid_t parent; /* pid of the stand-in that is the program's parent, 0: init itself is */
-	pid_t others[2]; /* stand-ins to be ended with it */
-};
-void family_make(struct restart *r, struct family *f);
-/* clone3(2) with a pid of our choice; 0 in the child. Dies. */
-pid_t fork_as(pid_t pid);
-/* As the parent of the program: tell the outside what becomes of it, exit as it did. */
-void family_wait(int events, pid_t pid) __attribute__((noreturn));
+/* The next process in the capsule that may have any pid gets the first free one above. Not vital. */
+void last_pid_set(uint32_t last);
 
-/* What the inside tells the outside. The first carries a pidfd of the program. */
-struct event {
-	enum { EVENT_STARTED = 1, EVENT_STOPPED, EVENT_CONTINUED, EVENT_ENDED } what;
-	int status; /* of waitpid(2) */
-};
-
-/* supervise.c: stay until the program and its writers have ended; the exit status. */
-int supervise(struct restart *r, int events, pid_t init);
-
-/* plan.c: become the program. */
-void plan_and_jump(struct restart *r) __attribute__((noreturn));
-
-/* Move fd to a number above all of the program's, close-on-exec; the new number. Dies. */
+/* init.c: in the process that stands above all of the job; events: socket to supervise.c. */
+void init_run(struct restart *r, int events) __attribute__((noreturn));
+/* Move fd to a number above all of the programs', close-on-exec; the new number. Dies. */
 int fd_raise(struct restart *r, int fd);
+
+/* terminal.c: the process group that was in the foreground, as seen from inside the job. */
+int32_t terminal_group(const struct restart *r);
+/* If we are in the foreground it is now; nobody runs yet. */
+void terminal_give(const struct restart *r);
+/* All run: have it told to paint the terminal anew, when that has another size or is used as a screen. */
+void terminal_repaint(const struct restart *r);
+
+/* supervise.c: stay until the programs and their writers have ended; the exit status. */
+int supervise(struct restart *r, int events, pid_t init);
 
 #endif

@@ -1,6 +1,7 @@
 /* What the image says, read and checked before anything is started. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cpu.h"
@@ -44,9 +45,9 @@ static void job_read(struct restart *r)
 		die("%s: this machine's CPU lacks %s, which the program may be using", r->path, missing);
 }
 
-const char *state_string(const struct restart *r, uint32_t kind, size_t *len)
+const char *state_string(const struct saved *p, uint32_t kind, size_t *len)
 {
-	struct rec_iter it = rec_iter(r->records, r->records_len);
+	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *rec;
 
 	while ((rec = rec_next_type(&it, REC_STRING))) {
@@ -66,38 +67,52 @@ const char *state_string(const struct restart *r, uint32_t kind, size_t *len)
 	return "";
 }
 
-static void process_read(struct restart *r)
+static void process_read(struct restart *r, uint32_t index)
 {
+	struct saved *p = &r->processes[index];
+	char buf[256];
+	struct text why = TEXT(buf);
 	struct rec_iter it;
 	const struct rec *rec;
 	bool found = false;
 
-	r->records = section_read(r, SECTION_PROCESS, 0, &r->records_len);
-	it = rec_iter(r->records, r->records_len);
+	p->index = index;
+	p->records = section_read(r, SECTION_PROCESS, index, &p->nrecords);
+	it = rec_iter(p->records, p->nrecords);
 	while ((rec = rec_next(&it))) {
 		if (rec->type == REC_PROCESS) {
-			rec_get(rec, &r->process, sizeof(r->process));
+			rec_get(rec, &p->rec, sizeof(p->rec));
 			found = true;
 		}
 	}
 	if (it.err || !found)
-		die("%s: damaged: records of the process", r->path);
-	if (r->process.pid <= 0 || r->process.nthreads < 1)
-		die("%s: damaged: pid %d", r->path, r->process.pid);
+		die("%s: damaged: records of process %u", r->path, index);
+	if (p->rec.pid <= 0 || p->rec.nthreads < 1 || p->rec.parent >= (int32_t)index)
+		die("%s: damaged: pid %d", r->path, p->rec.pid);
+	if (image_extents(&r->image, index, &p->extents, &p->nextents, &why) < 0)
+		die("%s: %s", r->path, buf);
+}
+
+static void user_check(const struct restart *r, const struct rec_process *p)
+{
+	if (p->uid != geteuid())
+		die("%s: the program ran as user %u, this is user %u", r->path, p->uid, geteuid());
+	if (p->gid != getegid())
+		die("%s: the program ran in group %u, this is group %u (see newgrp(1))", r->path, p->gid,
+		    getegid());
 }
 
 void state_read(struct restart *r)
 {
-	char buf[256];
-	struct text why = TEXT(buf);
-
 	job_read(r);
-	process_read(r);
-	if (image_extents(&r->image, 0, &r->extents, &r->nextents, &why) < 0)
-		die("%s: %s", r->path, buf);
-	if (r->process.uid != geteuid())
-		die("%s: the program ran as user %u, this is user %u", r->path, r->process.uid, geteuid());
-	if (r->process.gid != getegid())
-		die("%s: the program ran in group %u, this is group %u (see newgrp(1))", r->path,
-		    r->process.gid, getegid());
+	r->nprocesses = r->job.nprocesses;
+	if (r->nprocesses < 1 || r->nprocesses > r->image.nsections)
+		die("%s: damaged: %u processes", r->path, r->nprocesses);
+	r->processes = calloc(r->nprocesses, sizeof(*r->processes));
+	if (!r->processes)
+		die("out of memory");
+	for (uint32_t i = 0; i < r->nprocesses; i++) {
+		process_read(r, i);
+		user_check(r, &r->processes[i].rec);
+	}
 }

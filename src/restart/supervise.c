@@ -1,13 +1,19 @@
 /*
- * Outside the capsule: ckpt_restart stands for the program towards whoever started it. Signals go in, a
- * stop and the exit status come out, and the terminal's foreground group is the program's while it runs.
+ * Outside the capsule: ckpt_restart stands for the job towards whoever started it. Signals go in to the first
+ * process; its stop and its exit status come out.
+ *
+ * The terminal's foreground group is one of the job's while that runs, whichever the job itself puts there;
+ * what is typed goes to it and not to us. We are in the foreground only for a moment: when a shell has put
+ * us there, we pass it on; and before we stop or end we take it, so that the shell sees what it expects.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,15 +21,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "die.h"
+#include "handover.h"
 #include "restart.h"
 
 struct outside {
 	int events, signals, tty;
-	int pidfd;	/* of the program, -1 before it has started */
-	pid_t group;	/* its process group, as seen from outside; 0: unknown */
-	pid_t init;
+	int pidfd;	/* of the first process, -1 before the job has started */
+	pid_t group;	/* the job's foreground group when we took it, as seen from outside; 0: unknown */
+	int32_t group_inside; /* the one at the checkpoint, as seen from inside */
+	pid_t init;	/* 0: it has ended */
 	int init_status;
-	int status;	/* of the program, as waitpid(2) has it */
+	int status;	/* of the first process, as waitpid(2) has it */
+	bool is_first;	/* it is the one that the job was started as: its status is ours */
 	bool ended;	/* status is known */
 };
 
@@ -44,38 +53,106 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* The outer process group of the program, by the pid that our /proc has for its pidfd. */
-static pid_t group_find(int pidfd)
-{
-	char path[64], line[128];
-	int pid = 0;
-	FILE *f;
+/* ---- process groups of the job ---- */
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Pid: %d", &pid) == 1)
-			break;
-	if (f)
-		fclose(f);
+/* A process, as /proc shows it here. */
+struct seen {
+	pid_t ppid;
+	pid_t group, group_inside;
+};
+
+static bool process_see(pid_t pid, struct seen *s)
+{
+	char path[64], status[4096];
+	const char *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (io_read_file(path, status, sizeof(status)) <= 0)
+		return false;
+	p = proc_field(status, "PPid:");
+	s->ppid = p ? parse_dec(&p) : 0;
+	p = proc_field(status, "NSpgid:");
+	s->group = s->group_inside = p ? parse_dec(&p) : 0;
+	while (p && parse_skip(&p, "\t")) /* from the outermost namespace to the innermost */
+		s->group_inside = parse_dec(&p);
+	return true;
+}
+
+/* Everybody of the job is below init. */
+static bool is_inside(const struct outside *o, pid_t pid)
+{
+	struct seen s;
+
+	while (pid > 1 && pid != o->init && process_see(pid, &s))
+		pid = s.ppid;
+	return o->init && pid == o->init;
+}
+
+/* The job's process group with that number, as seen from here or from inside; 0: it has none. */
+static pid_t group_find(const struct outside *o, pid_t group, bool inside)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	pid_t found = 0;
+
+	while (dir && !found && (e = readdir(dir))) {
+		pid_t pid = atoi(e->d_name);
+		struct seen s;
+
+		if (pid > 1 && process_see(pid, &s) && group == (inside ? s.group_inside : s.group) &&
+		    pid != o->init && is_inside(o, pid))
+			found = s.group;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* The group of the first process, by the pid that our /proc has for its pidfd. */
+static pid_t group_of_first(const struct outside *o)
+{
+	char path[64], info[512];
+	const char *p;
+	int64_t pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", o->pidfd);
+	if (o->pidfd < 0 || io_read_file(path, info, sizeof(info)) <= 0)
+		return 0;
+	p = proc_field(info, "Pid:");
+	pid = p ? parse_dec(&p) : 0;
 	return pid > 0 ? getpgid(pid) : 0;
 }
 
-/* Hand the foreground from us to the program or back, if the giver has it. */
-static void foreground(struct outside *o, bool program)
-{
-	pid_t us = getpgrp(), now;
+/* ---- the foreground ---- */
 
-	if (o->tty < 0)
+/* If a shell has put us into the foreground, that is meant for the job. */
+static void foreground_give(struct outside *o)
+{
+	if (o->tty < 0 || o->ended || tcgetpgrp(o->tty) != getpgrp())
 		return;
-	if (o->pidfd >= 0)
-		o->group = group_find(o->pidfd);
-	now = tcgetpgrp(o->tty);
-	if (program && now == us && o->group > 0)
+	if (o->group)
+		o->group = group_find(o, o->group, false);
+	if (!o->group && o->group_inside)
+		o->group = group_find(o, o->group_inside, true);
+	if (!o->group)
+		o->group = group_of_first(o);
+	if (o->group > 0)
 		tcsetpgrp(o->tty, o->group);
-	if (!program && now != us && (now == o->group || o->ended))
-		tcsetpgrp(o->tty, us);
 }
+
+/* From the job, or from a group of it that has ended; nobody else is deprived. */
+static void foreground_take(struct outside *o)
+{
+	pid_t now = o->tty < 0 ? -1 : tcgetpgrp(o->tty);
+
+	if (now <= 0 || now == getpgrp())
+		return;
+	o->group = group_find(o, now, false);
+	if (o->group || (kill(-now, 0) < 0 && errno == ESRCH))
+		tcsetpgrp(o->tty, getpgrp());
+}
+
+/* ---- what the job does ---- */
 
 static void on_started(struct outside *o, struct msghdr *m)
 {
@@ -84,25 +161,35 @@ static void on_started(struct outside *o, struct msghdr *m)
 	if (!c || c->cmsg_type != SCM_RIGHTS)
 		return;
 	memcpy(&o->pidfd, CMSG_DATA(c), sizeof(o->pidfd));
+	foreground_give(o);
 }
 
 /*
- * The program has stopped: so do we, and the shell has the terminal until it continues us. Unless it
- * wanted the terminal, which the shell has given to us without a word ("fg" of a running job).
+ * The first process has stopped: so do we, and the shell has the terminal until it continues us. Unless
+ * it wanted the terminal, which the shell has given to us without a word ("fg" of a running job).
  */
 static void on_stopped(struct outside *o, int sig)
 {
 	bool wants_tty = sig == SIGTTIN || sig == SIGTTOU;
+	pid_t group = group_of_first(o);
 
 	if (o->tty < 0)
 		return;
 	if (!wants_tty || tcgetpgrp(o->tty) != getpgrp()) {
-		foreground(o, false);
+		foreground_take(o);
 		raise(SIGSTOP);
 	}
-	foreground(o, true);
-	if (o->group > 0)
-		kill(-o->group, SIGCONT);
+	foreground_give(o);
+	if (group > 0)
+		kill(-group, SIGCONT);
+}
+
+/* What is left of the job is in the background from now on, as it would be without us. */
+static void on_ended(struct outside *o, int status)
+{
+	o->status = status;
+	o->ended = true;
+	foreground_take(o);
 }
 
 static bool on_event(struct outside *o)
@@ -115,15 +202,27 @@ static bool on_event(struct outside *o)
 
 	if (recvmsg(o->events, &m, MSG_CMSG_CLOEXEC) != sizeof(e))
 		return false;
-	if (e.what == EVENT_STARTED) {
+	if (e.what == EVENT_STARTED)
 		on_started(o, &m);
-	} else if (e.what == EVENT_STOPPED) {
+	else if (e.what == EVENT_STOPPED)
 		on_stopped(o, WSTOPSIG(e.status));
-	} else if (e.what == EVENT_ENDED) {
-		o->status = e.status;
-		o->ended = true;
-	}
+	else if (e.what == EVENT_ENDED)
+		on_ended(o, e.status);
 	return true;
+}
+
+/* ---- what others do to us ---- */
+
+/* Nobody is there to take it: it does to us, and to all that is inside, what it does to any program. */
+static void signal_suffer(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 static void on_signal(struct outside *o)
@@ -137,26 +236,35 @@ static void on_signal(struct outside *o)
 			o->init = 0;
 		return;
 	}
-	foreground(o, true);
-	if (o->pidfd >= 0)
+	foreground_give(o);
+	if (o->pidfd < 0 || o->ended)
+		signal_suffer(si.ssi_signo);
+	else
 		syscall(SYS_pidfd_send_signal, o->pidfd, si.ssi_signo, NULL, 0);
 }
 
 static int exit_status(const struct outside *o)
 {
-	int s = o->ended ? o->status : o->init_status;
+	int s = o->ended && o->is_first ? o->status : o->init_status;
 
 	return WIFSIGNALED(s) ? 128 + WTERMSIG(s) : WEXITSTATUS(s);
 }
 
 int supervise(struct restart *r, int events, pid_t init)
 {
-	struct outside o = {.events = events, .signals = signals_open(), .init = init, .pidfd = -1};
+	struct outside o = {
+		.events = events,
+		.signals = signals_open(),
+		.tty = r->on_terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1,
+		.pidfd = -1,
+		.group_inside = terminal_group(r),
+		.init = init,
+		.is_first = r->processes[0].rec.flags & PROCESS_FIRST,
+	};
 	struct pollfd p[2] = {{.fd = o.signals, .events = POLLIN}, {.fd = events, .events = POLLIN}};
 
 	if (waitpid(init, &o.init_status, WNOHANG) == init)
 		o.init = 0;
-	o.tty = r->on_terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
 	while (o.init) {
 		if (poll(p, 2, -1) < 0)
 			continue;
@@ -167,7 +275,6 @@ int supervise(struct restart *r, int events, pid_t init)
 	}
 	while (p[1].fd >= 0 && on_event(&o))
 		;
-	if (r->foreground)
-		foreground(&o, false);
+	foreground_take(&o);
 	return exit_status(&o);
 }

@@ -10,13 +10,14 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
 
 import peers
-from stage import PYTHON, MemoryWatch, Stage, ckpttest, dump_raw
+from stage import PYTHON, MemoryWatch, Stage, ckpttest, dump_raw, marked_pss
 from table import Figure, median, spread
 
 
@@ -168,11 +169,97 @@ def threads(b):
             p = s.subject("--do", "tick", "--threads", n)
             with open("/proc/%d/status" % p.pid) as status:
                 real = int(re.search(r"Threads:\s+(\d+)", status.read()).group(1))
-            ms = median([s.checkpoint()["pause_ms"] for _ in range(b.few(15))])
+            told = [s.checkpoint() for _ in range(b.few(15))]
+            ms = median([t["pause_ms"] for t in told])
         f.add("%d threads" % real, ms)
+        f.add("  CPU time of the coordinator in it", median([t["coordinator_ms"] for t in told]))
         base = base or (real, ms)
     f.note("%.1f us a thread" % (1e3 * (ms - base[1]) / (real - base[0])))
     return f
+
+
+def processes(b):
+    """10 MB each; the coordinator's share is its CPU time until the last one is let go."""
+    figures = []
+    for n in (1, 10, 100, 500):
+        count = b.few(5)
+        f = Figure("Pause of %d processes of 10 MB, median of %d" % (n, count))
+        with b.stage() as s:
+            s.subject("--do", "tick", "--mib", 10, "--processes", n)
+            told = [s.checkpoint() for _ in range(count)]
+        f.add("ckpt, time of the forks not counted", median([t["pause_ms"] - t["fork_ms"] for t in told]),
+              target=150 if n == 100 else None)
+        f.add("with it", median([t["pause_ms"] for t in told]))
+        f.add("CPU time of the coordinator in it", median([t["coordinator_ms"] for t in told]))
+        figures.append(f)
+    return figures
+
+
+def clients(b):
+    """The coordinator alone, with processes that have no program behind; the program tells."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    n = min(10000, (hard - 256) // 2)
+    f = Figure("Coordinator with %d processes, of which nothing is saved" % n)
+    program = os.path.join(ckpttest.TREE, "build", "tests", "bench", "clients")
+    if not os.path.exists(program):
+        f.note("%s is not built" % program)
+        return f
+    run = subprocess.run([program, str(n), "2"], stdout=subprocess.PIPE, text=True)
+    if run.returncode:
+        raise RuntimeError("clients: status %d" % run.returncode)
+    for line in run.stdout.rpartition("checkpoint")[2].splitlines()[1:]:
+        f.note(" ".join(line.split()))
+    return f
+
+
+# ---- processes that share memory ----
+
+
+def pool(b):
+    """What it is to need is the array, once; and what nine Pythons need."""
+    mib = b.o.mib
+    sizes = Figure("Pool of 8 forked workers over an array of %d MiB" % mib, "bytes")
+    times = Figure("The same: time")
+    with b.stage() as s:
+        p = s.start(s.launcher() + s.python("pool.py", mib))
+        p.wait_first()
+        time.sleep(0.2)
+        before = marked_pss(s.ckpt.mark)
+        told = s.checkpoint()
+        s.end(p)
+        start = time.perf_counter()
+        restarted = s.start([s.installed.bin("ckpt_restart"), told["image"]])
+        took = 1e3 * (restarted.wait_first() - start)
+        time.sleep(0.5)
+        sizes.add("image", told["bytes"], target=1.15 * mib * (1 << 20))
+        sizes.add("proportional set size before", before)
+        sizes.add("after a restart", marked_pss(s.ckpt.mark), target=1.15 * before)
+    times.add("pause", told["pause_ms"])
+    times.add("until the image is durable", told["total_ms"])
+    times.add("restart until the next output", took)
+    return [sizes, times]
+
+
+# ---- what a program does with processes and files ----
+
+
+def spawn(b):
+    """Both ways by turns. What a program that has libckpt in it takes to start is in the last one only."""
+    figures = []
+    for what, title, more in (("open", "100 times open and close", 0), ("fork", "fork, exit, wait", 30),
+                              ("vfork", "vfork and exec", 0), ("subprocess", "subprocess.run of true", None)):
+        took = {True: [], False: []}
+        with b.stage() as s:
+            s.subject("--do", "tick")
+            for _ in range(max(4, b.few(9))):
+                for launch in (True, False):
+                    took[launch].append(float(s.output("spawn.py", what, launch=launch)))
+        f = Figure("Python under ckpt: " + title, "us")
+        f.add("under ckpt, median of %d" % len(took[True]), median(took[True]),
+              target=None if more is None else 1.05 * median(took[False]) + more)
+        f.add("without", median(took[False]), peer=True)
+        figures.append(f)
+    return figures
 
 
 # ---- the image ----
@@ -279,6 +366,10 @@ MEASUREMENTS = {
     "time": overhead_time,
     "pause": pauses,
     "threads": threads,
+    "processes": processes,
+    "clients": clients,
+    "pool": pool,
+    "spawn": spawn,
     "image": images,
     "memory": memory,
     "restart": restarts,

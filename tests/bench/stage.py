@@ -67,7 +67,7 @@ class Stage:
         self.installed = installed
         self.ckpt = ckpttest.Ckpt(installed)
         self.programs = []
-        for name in ("subject.py", "loop.py", "serialize.py"):
+        for name in ("subject.py", "loop.py", "serialize.py", "pool.py", "spawn.py"):
             with open(os.path.join(HERE, name)) as f:
                 self.ckpt.file(name, f.read())
 

@@ -75,6 +75,21 @@ def sweep(a):
         a += 1.0
 
 
+def fork_others(n, mib):
+    """n children, each with an array of its own, that wait until the parent has ended; 0: none."""
+    made, ready = os.pipe()
+    held = os.pipe()
+    for _ in range(n):
+        if os.fork() == 0:
+            a = array(mib, "default", "float")
+            os.close(held[1])
+            os.write(ready, b".")
+            os.read(held[0], 1)
+            os._exit(len(a) < 0)
+    for _ in range(n):
+        os.read(made, 1)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--do", choices=("spin", "tick", "sweep"), default="tick")
@@ -82,7 +97,9 @@ def main():
     p.add_argument("--pages", choices=("default", "small"), default="default")
     p.add_argument("--fill", choices=("constant", "float", "mix"), default="constant")
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--processes", type=int, default=1)
     o = p.parse_args()
+    fork_others(o.processes - 1, o.mib)
     a = array(o.mib, o.pages, o.fill)
     for _ in range(o.threads - 1):
         threading.Thread(target=threading.Event().wait, daemon=True).start()

@@ -24,10 +24,11 @@ static int create(const char *top, const char *target, const char *name)
 	return fd;
 }
 
-/* A sample image; the byte behind it tells image_fuzz whether to mend checksums. */
-static int seed_image(const char *top, const char *name, int level, const char *last)
+/* A sample image of one process or two; the byte behind it tells image_fuzz whether to mend checksums. */
+static int seed_image(const char *top, const char *name, int processes, int level, const char *last)
 {
-	int fd = create(top, "image_fuzz", name), r = sample_write(fd, level);
+	int fd = create(top, "image_fuzz", name);
+	int r = processes == 1 ? sample_write(fd, level) : sample_write_two(fd, level);
 
 	if (r == 0)
 		r = io_pwrite(fd, last, 1, lseek(fd, 0, SEEK_END));
@@ -52,8 +53,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: seed DIR\n");
 		return 2;
 	}
-	if (seed_image(argv[1], "raw", 0, "m") < 0 || seed_image(argv[1], "zstd", 1, "m") < 0 ||
-	    seed_image(argv[1], "as-is", 1, "r") < 0 || seed_maps(argv[1]) < 0) {
+	if (seed_image(argv[1], "raw", 1, 0, "m") < 0 || seed_image(argv[1], "zstd", 1, 1, "m") < 0 ||
+	    seed_image(argv[1], "as-is", 1, 1, "r") < 0 || seed_image(argv[1], "two", 2, 0, "m") < 0 ||
+	    seed_maps(argv[1]) < 0) {
 		fprintf(stderr, "seed: cannot write to %s\n", argv[1]);
 		return 1;
 	}

@@ -51,7 +51,7 @@ int main(void)
 	struct timeval tv = {7, 200000}, got = {0, 0};
 	static char big[150000], back[150000];
 	socklen_t n = sizeof(got);
-	int size = 100000, one = 1;
+	int size = 100000, one = 1, peek_off = 3;
 
 	make(SOCK_STREAM | SOCK_CLOEXEC, stream);
 	make(SOCK_DGRAM | SOCK_NONBLOCK, dgram);
@@ -77,11 +77,13 @@ int main(void)
 	setsockopt(stream[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(stream[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(dgram[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
+	setsockopt(packet[1], SOL_SOCKET, SO_PEEK_OFF, &peek_off, sizeof(peek_off));
 	sndbuf = option(stream[0], SO_SNDBUF);
 	signal(SIGPIPE, SIG_IGN);
 
 	ready();
 
+	check_option(packet[1], SO_PEEK_OFF, peek_off);
 	check_get(stream[1], "to one");
 	check_get(dup_stream, "to the other");
 	put(dup_stream, "new");

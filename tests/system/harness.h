@@ -27,6 +27,7 @@
  *	test: loop		the same, with checkpoints back to back
  *	test: once		only the checkpoint, kill, restart variant
  *	test: dead SECONDS	stays dead so long between kill and restart
+ *	test: leaves		killed, it leaves SysV objects or queues named /ckpt-test-*, which are removed
  *	test: tty		standard streams are a terminal
  *	test: time SECONDS	may take so long to be ready or to end (default 20)
  */

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -21,6 +22,29 @@ def image(ckpt):
     result = ckpt.checkpoint()
     result["pid"] = job.pid
     return result
+
+
+TREE = """
+import os, signal, time
+data = bytearray(os.urandom(4 << 20))
+log = open("log", "a")
+ready, told = os.pipe()
+for i in range(2):
+    if os.fork() == 0:
+        own = bytearray(os.urandom(1 << 20))
+        os.write(told, b"x")
+        while True:
+            signal.pause()
+dead = os.fork()
+if dead == 0:
+    os._exit(3)
+os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+os.read(ready, 1)
+os.read(ready, 1)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 def write(ckpt, name, data):
@@ -76,6 +100,36 @@ def test_json_tells_what_is_open(ckpt, image):
     assert by_fd[0]["name"] == "/dev/null" and by_fd[0]["access"] == "rw"
     assert by_fd[3]["name"] == ckpt.path("log") and by_fd[3]["access"] == "w"
     assert by_fd[3]["cloexec"] is True and by_fd[3]["kind"] == "regular"
+
+
+def test_json_tells_what_processes_have_in_common(ckpt):
+    job = ckpt.launch(["/usr/bin/python3", "-c", TREE])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    done = ckpt.run("ckpt_inspect", "--json", "--verify", image)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    first, *children = report["processes"]
+    assert len(children) == 2 and first["pid"] == job.pid and first["parent"] == -1
+    # each byte that is in the image was written for one of them
+    assert sum(p["saved"] for p in report["processes"]) == report["raw_bytes"]
+    assert first["saved"] > 4 << 20 and first["shared"] == 0
+    for p in children:
+        assert p["parent"] == 0 and p["ppid"] == job.pid
+        assert 1 << 20 <= p["saved"] < 4 << 20 < p["shared"]
+        assert sum(a["saved"] for a in p["memory"]) == p["saved"] + p["shared"]
+        # open files that came from the parent are known by the same numbers
+        assert [(d["file"], d["name"]) for d in p["descriptors"]] == \
+            [(d["file"], d["name"]) for d in first["descriptors"]]
+        assert p["children"] == []
+    [dead] = first["children"]
+    assert dead["state"] == "ended with status 3"
+    text = ckpt.run("ckpt_inspect", image).stdout
+    for p in report["processes"]:
+        assert "process %d " % p["pid"] in text
+    assert "processes  3" in text and dead["state"] in text
+    for p in children:
+        os.kill(p["pid"], signal.SIGKILL)
 
 
 def test_text_names_the_same_things(ckpt, image):

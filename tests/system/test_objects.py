@@ -3,12 +3,15 @@
 What a program asks for in its opening comment ("test: ...") is described in harness.h.
 """
 
+import contextlib
 import glob
 import os
 import re
 import time
 
 import pytest
+
+import ckpttest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
@@ -29,7 +32,7 @@ class Program:
             comment = f.read().partition("*/")[0]
         self.tags = dict(re.findall(r"^[ \t/*]*test: *([a-z]+) *([^\n]*?)[ \t]*(?:\*/)?$", comment, re.M))
         unknown = set(self.tags) - {"root", "user", "checkpoints", "refused", "refusable", "tty",
-                                    "time", "once", "dead", "running", "loop"}
+                                    "time", "once", "dead", "running", "loop", "leaves"}
         assert not unknown, "%s: test: %s" % (source, unknown)
 
     def number(self, tag, default):
@@ -92,6 +95,9 @@ def test_object(ckpt, programs, program, variant):
         if tty:
             os.write(job.master, b"typed\n")
         job.wait(limit=limit)
+        if tty:  # what it wrote last may still be on its way out of the terminal
+            with contextlib.suppress(ckpttest.Failure):
+                ckpttest.wait_for(lambda: job.output().rstrip().endswith("ok"), "the verdict", 10)
         lines = [l for l in job.output().replace("\r", "").splitlines() if l != "typed"]
         assert lines == ["ready", "ok"], job.story()
 
@@ -117,6 +123,8 @@ def test_object(ckpt, programs, program, variant):
             job.kill_all()  # a whole capsule dies like a program
         else:
             assert job.kill() in (-9, 137)
+        if "leaves" in program.tags:
+            ckpt.ipc_remove()
         time.sleep(program.number("dead", 0))
         job = ckpt.restart(result["image"], job, tty=tty)
         assert job.wait_program(), job.story()

@@ -4,10 +4,7 @@ import json
 import os
 import signal
 
-import pexpect
 import pytest
-
-import ckpttest
 
 PROGRAM = """
 import os, sys, time
@@ -27,49 +24,6 @@ while True:
 """
 
 USERS = [pytest.param({"root": False}, id="user"), pytest.param({"root": True}, id="root")]
-
-
-class Shell:
-    """An interactive bash on a pty of its own, as the test's user."""
-
-    def __init__(self, ckpt):
-        def become():
-            if ckpt.as_user:
-                os.setgroups([])
-                os.setgid(ckpt.gid)
-                os.setuid(ckpt.uid)
-        self.p = pexpect.spawn("/bin/bash", ["--norc", "--noediting", "-i"], cwd=ckpt.work,
-                               env=ckpt.env({"PS1": "SHELL> ", "PATH": "/usr/bin:/bin:" +
-                                             os.path.join(ckpt.installed.prefix, "bin")}),
-                               preexec_fn=become, timeout=ckpttest.LIMIT, encoding="utf-8")
-        self.expect("SHELL> ")
-        self.say("set +m; set -m")
-        self.expect("SHELL> ")
-
-    def say(self, line):
-        self.p.sendline(line)
-
-    def expect(self, what):
-        try:
-            self.p.expect(what)
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            raise ckpttest.Failure("%r did not come, but %r" % (what, self.p.before)) from None
-
-    def ticks(self):
-        for _ in range(3):
-            self.expect(r"tick \d+ True True\r\n")
-
-
-@pytest.fixture
-def shells(ckpt):
-    made = []
-
-    def make():
-        made.append(Shell(ckpt))
-        return made[-1]
-    yield make
-    for s in made:
-        s.p.close(force=True)
 
 
 def exercise(sh):

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "fake_process.h"
+#include "proc.h"
 #include "protocol.h"
 #include "runtime.h"
 #include "unit.h"
@@ -214,7 +215,12 @@ UNIT_TEST(coordinator_names_a_process_that_does_not_freeze)
 
 UNIT_TEST(coordinator_sees_a_process_killed_in_the_freeze)
 {
-	expect_failure("die-frozen", "pid ");
+	expect_failure("die-frozen", " while telling what it is");
+}
+
+UNIT_TEST(coordinator_sees_a_process_killed_that_collects)
+{
+	expect_failure("die-collecting", " while telling what it is");
 }
 
 UNIT_TEST(coordinator_sees_a_writer_killed)
@@ -227,20 +233,90 @@ UNIT_TEST(coordinator_tells_a_full_disk)
 	expect_failure("fail-write", "No space left on device");
 }
 
-UNIT_TEST(coordinator_refuses_process_trees)
+UNIT_TEST(coordinator_names_a_process_without_libckpt)
 {
-	expect_failure("child", "process trees are not supported yet");
+	expect_failure("bare-child", "): ");
 }
 
-UNIT_TEST(coordinator_refuses_a_stopped_process)
+UNIT_TEST(coordinator_checkpoints_children_that_say_nothing)
 {
+	pid_t pid;
+
+	set_up();
+	command("--list");
+	pid = start("j1", "hello child");
+	expect_status("--checkpoint --json", 0);
+	expect("\"processes\":2,");
+	fake_stop(pid);
+	tear_down();
+}
+
+static pid_t orphan_pid(void)
+{
+	run("cat %s/orphan", top);
+	ck_assert_int_gt(atoi(out), 0);
+	return atoi(out);
+}
+
+UNIT_TEST(coordinator_checkpoints_orphans)
+{
+	pid_t pid, orphan;
+
+	set_up();
+	command("--list");
+	pid = start("j1", "hello orphan");
+	orphan = orphan_pid();
+	expect_status("--checkpoint --json", 0);
+	expect("\"processes\":2,");
+	/* The job has not ended as long as there is one. */
+	fake_stop(pid);
+	expect_status("--checkpoint --json", 0);
+	expect("\"processes\":1,");
+	kill(orphan, SIGKILL);
+	usleep(100000);
+	expect_status("--list", 3);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_checkpoints_a_process_that_forks_all_the_time)
+{
+	pid_t pid;
+
+	set_up();
+	command("--list");
+	pid = start("j1", "hello forks");
+	for (int i = 0; i < 10; i++)
+		expect_status("--checkpoint", 0);
+	fake_stop(pid);
+	tear_down();
+}
+
+static char state_of(pid_t pid)
+{
+	struct proc_stat s;
+
+	ck_assert_int_eq(proc_stat(pid, &s), 0);
+	return s.state;
+}
+
+UNIT_TEST(coordinator_checkpoints_a_stopped_process)
+{
+	siginfo_t si = {0};
 	pid_t pid;
 
 	set_up();
 	pid = start("j1", "");
 	kill(pid, SIGSTOP);
-	expect_status("--checkpoint", 4);
-	expect("is stopped");
+	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+	expect_status("--checkpoint", 0);
+	/* It has not moved, for all its parent can tell. */
+	ck_assert_int_eq(state_of(pid), 'T');
+	ck_assert_int_eq(waitid(P_PID, pid, &si, WSTOPPED | WCONTINUED | WEXITED | WNOHANG), 0);
+	ck_assert_int_eq(si.si_pid, 0);
+	kill(pid, SIGCONT);
+	usleep(20000);
+	ck_assert_int_eq(state_of(pid), 'S');
+	expect_status("--checkpoint", 0);
 	fake_stop(pid);
 	tear_down();
 }
@@ -375,6 +451,41 @@ UNIT_TEST(coordinator_keeps_an_interval)
 	sleep(3);
 	expect_status("--interval 0", 0);
 	ck_assert(exists("fake-j1.00002.ckpt"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_keeps_the_interval_of_a_job_that_it_finds)
+{
+	pid_t pid;
+
+	set_up();
+	setenv("CKPT_INTERVAL", "1", 1);
+	command("--list");
+	pid = start("j1", "hello");
+	ck_assert_int_eq(kill(coordinator_pid(), SIGKILL), 0);
+	expect_status("--list", 0);
+	for (int i = 0; i < 60 && !exists("fake-j1.00002.ckpt"); i++)
+		usleep(100000);
+	ck_assert(exists("fake-j1.00002.ckpt"));
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_lists_processes_as_a_tree)
+{
+	pid_t pid;
+	char line[64];
+
+	set_up();
+	pid = start("j1", "bare-child");
+	expect_status("--list", 0);
+	snprintf(line, sizeof(line), "\n  pid %d  exe\n    pid ", pid);
+	expect(line);
+	expect_status("--status --json", 0);
+	snprintf(line, sizeof(line), "\"ppid\":%d,\"name\":\"exe\"}", pid);
+	expect(line);
+	expect("\"processes\":2,\"members\":[{\"pid\":");
 	fake_stop(pid);
 	tear_down();
 }

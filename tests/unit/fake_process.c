@@ -1,5 +1,6 @@
 #include "fake_process.h"
 #include "protocol.h"
+#include "shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,17 @@ static struct job_config config;
 
 /* Words of CKPT_FAKE:
  *	hello		says hello at its start
- *	child		has a child process
+ *	child		has a child process, which does the same
+ *	bare-child	has one without libckpt's handler
+ *	stopped-child	has one that is stopped
+ *	orphan		has a grandchild whose parent has ended, which does the same
+ *	forks		makes children without end, of which each ends soon
  *	capsule		lives in a pid namespace of its own, as a restarted program does
  *	silent		does not come when it is signalled
  *	refuse		has something that can't be checkpointed
  *	hang-freeze	never reaches PHASE_FREEZE
  *	die-frozen	is killed at PHASE_FREEZE
+ *	die-collecting	is killed between that and PHASE_DRAIN
  *	die-writer	its writer is killed with half an image
  *	fail-write	its writer runs out of space
  *	slow-write	takes half a second to write
@@ -120,35 +126,70 @@ static void write_image(int fd, const struct msg_params *p)
 	_exit(0);
 }
 
+/* Nobody but the first process of a job has a part in making the file. */
+static void write_nothing(int fd)
+{
+	send_done(fd, 0, "");
+	_exit(0);
+}
+
 /* From PHASE_SNAPSHOT on the writer has the connection too. */
-static void snapshot(int fd, const struct msg_params *p)
+static void snapshot(int fd, const struct msg_params *p, uint32_t index)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (fork() == 0)
+		if (fork())
+			_exit(0);
+		prctl(PR_SET_NAME, "ckpt_writer");
+		if (index == 0)
 			write_image(fd, p);
-		_exit(0);
+		write_nothing(fd);
 	}
 	waitpid(pid, NULL, 0);
 	send_barrier(fd, PHASE_SNAPSHOT, 0);
-	await_release(fd, PHASE_SNAPSHOT);
 	if (p->flags & PARAMS_STAY_FROZEN)
 		await_release(fd, PHASE_THAW);
 }
 
+/* All stand still: look at the memory that came with that. -1, or our index in it. */
+static int await_frozen(int fd)
+{
+	struct shared_head head;
+	union any_msg m;
+	int shared = -1, index = -1;
+
+	if (msg_recv_fd(fd, &m, 20000, &shared) == 1 && m.m.type == MSG_RELEASE && m.release.go &&
+	    pread(shared, &head, sizeof(head), 0) == sizeof(head) && head.magic == SHARED_MAGIC &&
+	    m.release.process_index < head.nprocesses && head.nprocesses == m.release.nprocesses)
+		index = m.release.process_index;
+	if (shared >= 0)
+		close(shared);
+	return index;
+}
+
 static void freeze(int fd, const struct msg_params *p)
 {
-	if (does("refuse"))
-		send_refusal(fd);
+	int index;
+
 	if (does("hang-freeze"))
 		poll(NULL, 0, -1);
-	send_barrier(fd, PHASE_FREEZE, does("refuse") ? -EOPNOTSUPP : 0);
+	send_barrier(fd, PHASE_FREEZE, 0);
 	if (does("die-frozen"))
 		raise(SIGKILL);
-	if (await_release(fd, PHASE_FREEZE))
-		snapshot(fd, p);
+	index = await_frozen(fd);
+	if (index >= 0) {
+		if (does("die-collecting"))
+			raise(SIGKILL);
+		if (does("refuse"))
+			send_refusal(fd);
+		send_barrier(fd, PHASE_DRAIN, does("refuse") ? -EOPNOTSUPP : 0);
+		if (await_release(fd, PHASE_DRAIN))
+			snapshot(fd, p, index);
+	}
 	send_thawed(fd);
+	if (p->flags & PARAMS_STOPPED)
+		await_release(fd, PHASE_THAW);
 }
 
 /* Lead a request; the connection after it, or -1. */
@@ -207,14 +248,70 @@ static void prepare(void)
 	sigaction(config.signo, &sa, NULL);
 }
 
-/* Of no job that a signal would tell of, and gone with its parent. */
-static void be_child(void)
+static void __attribute__((noreturn)) stay(void)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(config.signo, SIG_IGN);
-	close(STDIN_FILENO);
+	close(STDIN_FILENO); /* ready */
 	for (;;)
 		pause();
+}
+
+/* Gone with its parent, as all children here. */
+static void be_child(bool bare)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (bare)
+		signal(config.signo, SIG_IGN);
+	stay();
+}
+
+/* The parent of this one ends at once; the test kills it by its id, which it notes. */
+static void be_orphan(void)
+{
+	char path[CKPT_PATH_MAX + 8];
+	FILE *f;
+
+	if (fork())
+		_exit(0);
+	snprintf(path, sizeof(path), "%s/orphan", config.dir);
+	f = fopen(path, "w");
+	if (f && fprintf(f, "%d\n", getpid()) > 0)
+		fclose(f);
+	stay();
+}
+
+static void fork_for_ever(void)
+{
+	close(STDIN_FILENO);
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+}
+
+static void make_children(void)
+{
+	bool bare = does("bare-child"), stopped = does("stopped-child");
+	pid_t pid;
+
+	if (bare || stopped || does("child")) {
+		pid = fork();
+		if (pid == 0)
+			be_child(bare);
+		if (stopped) {
+			kill(pid, SIGSTOP);
+			waitpid(pid, NULL, WUNTRACED);
+		}
+	}
+	if (does("orphan")) {
+		pid = fork();
+		if (pid == 0)
+			be_orphan();
+		waitpid(pid, NULL, 0);
+	}
 }
 
 __attribute__((constructor)) static void be_fake(void)
@@ -222,15 +319,16 @@ __attribute__((constructor)) static void be_fake(void)
 	if (!getenv("CKPT_FAKE"))
 		return;
 	prepare();
-	if (does("child") && fork() == 0)
-		be_child();
+	make_children();
 	if (does("hello"))
 		send_hello();
-	close(STDIN_FILENO); /* ready */
-	if (does("ask"))
+	if (does("forks"))
+		fork_for_ever();
+	if (does("ask")) {
+		close(STDIN_FILENO);
 		ask();
-	for (;;)
-		pause();
+	}
+	stay();
 }
 
 /* Go on in a child; we wait for all there are, and it dies with us. */

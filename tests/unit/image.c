@@ -20,6 +20,14 @@ static int new_file(void)
 	return fd;
 }
 
+static struct image_writer new_writer(int fd, int level)
+{
+	struct image_writer w = {fd, level, sample_shared(1)};
+
+	ck_assert_ptr_nonnull(w.shared);
+	return w;
+}
+
 static int new_sample(int level)
 {
 	int fd = new_file();
@@ -212,12 +220,12 @@ UNIT_TEST(image_chunks_of_every_size_come_back)
 	for (int level = 1; level <= 19; level++) {
 		size_t n = image_dctx_size();
 		void *dctx = image_dctx(malloc(n), n);
-		struct image_writer w;
-		struct image_scratch s;
 		int fd = new_file();
+		struct image_writer w = new_writer(fd, level);
+		struct image_scratch s;
 
 		ck_assert_int_eq(image_scratch_init(&s, level, IMAGE_CHUNK_MAX), 0);
-		ck_assert_int_eq(image_begin(&w, fd, level, 0), 0);
+		ck_assert_int_eq(image_begin(&w, 0), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 			struct image_chunk c;
 
@@ -236,16 +244,16 @@ UNIT_TEST(image_chunks_of_every_size_come_back)
 UNIT_TEST(image_chunk_that_does_not_shrink_is_stored_as_it_is)
 {
 	static uint8_t raw[SAMPLE_CHUNK_SIZE], in[SAMPLE_CHUNK_SIZE];
-	struct image_writer w;
+	int fd = new_file();
+	struct image_writer w = new_writer(fd, 1);
 	struct image_scratch s;
 	struct image_chunk c;
-	int fd = new_file();
 
 	srandom(1);
 	for (size_t i = 0; i < sizeof(raw); i++)
 		raw[i] = random() >> 7;
 	ck_assert_int_eq(image_scratch_init(&s, 1, sizeof(raw)), 0);
-	ck_assert_int_eq(image_begin(&w, fd, 1, 0), 0);
+	ck_assert_int_eq(image_begin(&w, 0), 0);
 	ck_assert_int_eq(image_put_chunk(&w, &s, raw, sizeof(raw), &c), 0);
 	ck_assert_uint_eq(c.stored, c.raw);
 	ck_assert_int_eq(image_verify_chunk(fd, &c, in), 0);
@@ -254,62 +262,138 @@ UNIT_TEST(image_chunk_that_does_not_shrink_is_stored_as_it_is)
 
 UNIT_TEST(image_of_nothing_but_tables_is_an_image)
 {
-	struct image_writer w;
 	int fd = new_file();
+	struct image_writer w = new_writer(fd, 1);
 
-	ck_assert_int_eq(image_begin(&w, fd, 1, 0), 0);
+	ck_assert_int_eq(image_begin(&w, 0), 0);
 	ck_assert_int_eq(sample_end(&w, NULL, 0, NULL, 0), 0);
 	ck_assert_int_eq(sample_read(fd, NULL), 0);
 }
 
-/* Memory of a process that writes a chunk of each of many. */
-struct shared {
-	struct image_writer w;
-	struct image_chunk chunks[8 * 25];
-};
+enum { WRITERS = 8, CHUNKS_EACH = 25 };
 
-static void write_share(struct shared *sh, int writer)
+/* One process's part: its chunks, extents at addresses of its own, and records. */
+static int write_part(struct image_writer *w, uint32_t index)
 {
 	static uint8_t raw[SAMPLE_CHUNK_SIZE];
+	struct image_extent e[CHUNKS_EACH];
+	struct image_chunk c[CHUNKS_EACH];
 	struct image_scratch s;
+	uint32_t first = 0;
+	int r = image_scratch_init(&s, w->level, sizeof(raw));
 
-	if (image_scratch_init(&s, sh->w.level, sizeof(raw)) < 0)
-		_exit(1);
-	for (int i = writer * 25; i < writer * 25 + 25; i++) {
-		for (size_t j = 0; j < sizeof(raw); j++)
-			raw[j] = sample_byte(i, j);
-		if (image_put_chunk(&sh->w, &s, raw, sizeof(raw) - i, &sh->chunks[i]) < 0)
-			_exit(1);
+	if (r == 0)
+		r = image_take_chunks(w, CHUNKS_EACH, &first);
+	for (uint32_t i = 0; r == 0 && i < CHUNKS_EACH; i++) {
+		for (uint32_t j = 0; j < sizeof(raw); j++)
+			raw[j] = sample_byte(index * CHUNKS_EACH + i, j);
+		e[i] = (struct image_extent){0x10000ull * (i + 1), sizeof(raw), first + i, 0, STREAM_MEMORY};
+		r = image_put_chunk(w, &s, raw, sizeof(raw), &c[i]);
 	}
-	_exit(0);
+	if (r == 0)
+		r = image_put_section(w, SECTION_PROCESS, SECTION_REQUIRED, index, "", 0);
+	if (r == 0)
+		r = image_put_section(w, SECTION_EXTENTS, SECTION_ZSTD, index, e, sizeof(e));
+	return r < 0 ? r : image_put_chunks(w, index, first, c, CHUNKS_EACH);
+}
+
+/* An image that many processes have written at a time. */
+static int new_image_of_many(void)
+{
+	int fd = new_file(), status;
+	struct image_writer w = {fd, 1, sample_shared(WRITERS)};
+
+	ck_assert_int_eq(image_begin(&w, 0), 0);
+	for (int i = 0; i < WRITERS; i++)
+		if (fork() == 0)
+			_exit(write_part(&w, i) < 0);
+	for (int i = 0; i < WRITERS; i++) {
+		ck_assert_int_gt(wait(&status), 0);
+		ck_assert_int_eq(status, 0);
+	}
+	ck_assert_int_eq(image_end(&w), 0);
+	return fd;
 }
 
 UNIT_TEST(image_takes_many_writers_at_a_time)
 {
-	struct shared *sh =
-		mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int fd = new_file(), status;
+	static uint8_t in[IMAGE_CHUNK_MAX], out[IMAGE_CHUNK_MAX];
+	size_t size = image_dctx_size(), n;
+	void *dctx = image_dctx(malloc(size), size);
+	int fd = new_image_of_many();
+	struct image_extent *e;
+	struct image img;
 
-	ck_assert_int_eq(image_begin(&sh->w, fd, 1, 0), 0);
-	for (int i = 0; i < 8; i++)
-		if (fork() == 0)
-			write_share(sh, i);
-	for (int i = 0; i < 8; i++) {
-		ck_assert_int_gt(wait(&status), 0);
-		ck_assert_int_eq(status, 0);
-	}
-	ck_assert_int_eq(sample_end(&sh->w, sh->chunks, ARRAY_SIZE(sh->chunks), NULL, 0), 0);
 	ck_assert_int_eq(sample_read(fd, NULL), 0);
+	ck_assert_int_eq(image_open(&img, fd, NULL), 0);
+	ck_assert_uint_eq(img.nprocesses, WRITERS);
+	ck_assert_uint_eq(img.nchunks, WRITERS * CHUNKS_EACH);
+	for (uint32_t p = 0; p < WRITERS; p++) {
+		ck_assert_int_eq(image_extents(&img, p, &e, &n, NULL), 0);
+		ck_assert_uint_eq(n, CHUNKS_EACH);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct image_chunk *c = &img.chunks[e[i].chunk];
+
+			ck_assert_int_eq(image_verify_chunk(fd, c, in), 0);
+			ck_assert_int_eq(image_unpack(dctx, c, in, out), 0);
+			ck_assert_uint_eq(out[64], sample_byte(p * CHUNKS_EACH + i, 64));
+			ck_assert_uint_eq(out[8000], sample_byte(p * CHUNKS_EACH + i, 8000));
+		}
+	}
+	image_close(&img);
+}
+
+UNIT_TEST(image_processes_refer_to_each_others_chunks)
+{
+	int fd = new_file();
+	struct image_extent *e;
+	struct image img;
+	size_t n;
+
+	ck_assert_int_eq(sample_write_two(fd, 1), 0);
+	ck_assert_int_eq(sample_read(fd, NULL), 0);
+	ck_assert_int_eq(image_open(&img, fd, NULL), 0);
+	ck_assert_uint_eq(img.nprocesses, 2);
+	ck_assert_uint_eq(img.nchunks, SAMPLE_CHUNKS + 1);
+	ck_assert_int_eq(image_extents(&img, 1, &e, &n, NULL), 0);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(e[0].chunk, 0);
+	ck_assert_uint_eq(e[1].chunk, SAMPLE_CHUNKS);
+	image_close(&img);
+}
+
+UNIT_TEST(image_writer_gives_out_no_more_chunk_ids_than_there_are)
+{
+	struct image_writer w = new_writer(new_file(), 0);
+	uint32_t first = 0;
+
+	ck_assert_int_eq(image_take_chunks(&w, UINT32_MAX - 1, &first), 0);
+	ck_assert_int_eq(image_take_chunks(&w, 1, &first), 0);
+	ck_assert_uint_eq(first, UINT32_MAX - 1);
+	ck_assert_int_eq(image_take_chunks(&w, 1, &first), -E2BIG);
+	ck_assert_int_eq(image_begin(&w, 0), 0);
+	ck_assert_int_eq(image_end(&w), -E2BIG);
+}
+
+UNIT_TEST(image_writer_refuses_more_sections_than_there_is_room_for)
+{
+	struct image_writer w = new_writer(new_file(), 0);
+
+	ck_assert_int_eq(image_begin(&w, 0), 0);
+	for (uint32_t i = 0; i < w.shared->sections_max; i++)
+		ck_assert_int_eq(image_put_section(&w, 99, 0, i, "x", 1), 0);
+	ck_assert_int_eq(image_put_section(&w, 99, 0, 0, "x", 1), -E2BIG);
+	ck_assert_int_eq(image_end(&w), -E2BIG);
 }
 
 UNIT_TEST(image_writer_keeps_the_first_error)
 {
 	int full = open("/dev/full", O_WRONLY);
+	struct image_writer w = new_writer(full, 0);
 	struct image_scratch s = {0};
-	struct image_writer w;
 	struct image_chunk c;
 
-	ck_assert_int_eq(image_begin(&w, full, 0, 0), -ENOSPC);
+	ck_assert_int_eq(image_begin(&w, 0), -ENOSPC);
 	w.fd = new_file();
 	ck_assert_int_eq(image_put_chunk(&w, &s, "x", 1, &c), -ENOSPC);
 	ck_assert_int_eq(image_put_section(&w, SECTION_JOB, 0, 0, "x", 1), -ENOSPC);
@@ -319,13 +403,14 @@ UNIT_TEST(image_writer_keeps_the_first_error)
 
 UNIT_TEST(image_writer_refuses_chunks_of_no_or_too_many_bytes)
 {
+	struct image_writer w = new_writer(new_file(), 0);
 	struct image_scratch s = {0};
-	struct image_writer w;
 	struct image_chunk c;
 
-	ck_assert_int_eq(image_begin(&w, new_file(), 0, 0), 0);
+	ck_assert_int_eq(image_begin(&w, 0), 0);
 	ck_assert_int_eq(image_put_chunk(&w, &s, "", 0, &c), -EINVAL);
-	ck_assert_int_eq(image_begin(&w, new_file(), 0, 0), 0);
+	w = new_writer(new_file(), 0);
+	ck_assert_int_eq(image_begin(&w, 0), 0);
 	ck_assert_int_eq(image_put_chunk(&w, &s, "", IMAGE_CHUNK_MAX + 1, &c), -EINVAL);
 }
 
@@ -401,7 +486,8 @@ UNIT_TEST(image_rejects_what_is_none)
 
 UNIT_TEST(image_rejects_other_versions_and_machines)
 {
-	assert_refused(FORGED_HEADER(h.version = 2), -EPROTONOSUPPORT, "format version 2");
+	assert_refused(FORGED_HEADER(h.version = 1), -EPROTONOSUPPORT, "format version 1, known here is version 2");
+	assert_refused(FORGED_HEADER(h.version = 3), -EPROTONOSUPPORT, "format version 3");
 	assert_refused(FORGED_HEADER(h.machine = 183), -ENOTSUP, "183");
 	assert_refused(FORGED_HEADER(h.page_size = 65536), -ENOTSUP, "65536");
 	assert_refused(FORGED_HEADER(h.header_size = 128), -EBADMSG, "header");
@@ -459,6 +545,7 @@ UNIT_TEST(image_rejects_hostile_section_sizes)
 	assert_refused(FORGED_SECTION(SECTION_PROCESS, s->raw = IMAGE_SECTION_MAX + 1), -EBADMSG,
 		       "bytes in");
 	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->raw = 1000000000), -EBADMSG, "table");
+	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->raw = 24 * 40000000), -EBADMSG, "table");
 	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->raw += 1), -EBADMSG, "table");
 	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->raw += 24), -EBADMSG, "section");
 	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->raw -= 24), -EBADMSG, "section");
@@ -468,8 +555,9 @@ UNIT_TEST(image_rejects_hostile_section_sizes)
 UNIT_TEST(image_rejects_sections_twice_or_missing)
 {
 	assert_refused(FORGED_SECTION(SECTION_PROCESS, s->type = SECTION_JOB), -EBADMSG, "twice");
-	assert_refused(FORGED_SECTION(SECTION_CHUNKS, s->owner = 1), -EBADMSG,
-		       "no table of chunks");
+	assert_refused(FORGED_SECTION(SECTION_CHUNKS, (s->type = 77, s->flags = 0, s->raw = s->stored)),
+		       -EBADMSG, "no table of chunks");
+	assert_refused(FORGED_SECTION(SECTION_PROCESS, s->owner = 1), -EBADMSG, "process 1 of 1");
 }
 
 UNIT_TEST(image_section_that_does_not_decompress_is_refused)
@@ -501,12 +589,90 @@ UNIT_TEST(image_rejects_hostile_chunk_tables)
 	assert_refused(FORGED_CHUNKS(N, c[1].offset = UINT64_MAX), -EBADMSG, "chunk 1");
 	assert_refused(FORGED_CHUNKS(N, c[1].offset = UINT64_MAX - c[1].stored + 1), -EBADMSG,
 		       "chunk 1");
-	assert_refused(FORGED_CHUNKS(N, c[1].offset = w.tail + 4096), -EBADMSG, "chunk 1");
+	assert_refused(FORGED_CHUNKS(N, c[1].offset = w.shared->tail + 4096), -EBADMSG, "chunk 1");
 	assert_refused(FORGED_CHUNKS(N, c[1].offset -= 1), -EBADMSG, "overlap");
 	assert_refused(FORGED_CHUNKS(N, c[1] = c[0]), -EBADMSG, "overlap");
 	assert_refused(FORGED_CHUNKS(N, c[1].stored -= 1), -EBADMSG, "gap");
 	assert_refused(FORGED_CHUNKS(N - 1, (void)0), -EBADMSG, "gap");
 	assert_refused(FORGED_CHUNKS(N + 1, c[N] = c[0]), -EBADMSG, "overlap");
+}
+
+/* new_image_of_many() whose footer was changed: c is the table of chunks of each process. */
+static int forged_blocks(void (*change)(struct image_section **c))
+{
+	int fd = new_image_of_many();
+	struct image_section all[3 * WRITERS], *c[WRITERS];
+	struct image_trailer t;
+
+	read_trailer(fd, &t);
+	ck_assert_uint_eq(t.nsections, ARRAY_SIZE(all));
+	ck_assert_int_eq(io_pread(fd, all, sizeof(all), t.footer_offset), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].type == SECTION_CHUNKS)
+			c[all[i].owner] = &all[i];
+	change(c);
+	ck_assert_int_eq(io_pwrite(fd, all, sizeof(all), t.footer_offset), 0);
+	t.footer_checksum = image_checksum(all, sizeof(all));
+	write_trailer(fd, &t);
+	return fd;
+}
+
+static void block_twice(struct image_section **c)
+{
+	c[3]->first = c[5]->first;
+}
+
+static void block_overlaps(struct image_section **c)
+{
+	c[3]->first += c[3]->first ? -1 : 1;
+}
+
+static void block_behind_a_gap(struct image_section **c)
+{
+	for (int i = 0; i < WRITERS; i++)
+		c[i]->first++;
+}
+
+static void block_far_away(struct image_section **c)
+{
+	c[0]->first = UINT32_MAX;
+}
+
+static void block_ends_with_the_numbers(struct image_section **c)
+{
+	c[0]->first = UINT32_MAX - CHUNKS_EACH + 1;
+}
+
+static void block_missing(struct image_section **c)
+{
+	c[2]->type = 77;
+	c[2]->flags = 0;
+	c[2]->raw = c[2]->stored;
+}
+
+static void block_of_nothing(struct image_section **c)
+{
+	c[2]->flags = c[2]->stored = c[2]->raw = 0;
+}
+
+static void blocks_swapped(struct image_section **c)
+{
+	uint32_t first = c[1]->first;
+
+	c[1]->first = c[6]->first;
+	c[6]->first = first;
+}
+
+UNIT_TEST(image_rejects_hostile_blocks_of_chunks)
+{
+	assert_refused(forged_blocks(block_twice), -EBADMSG, "tables of chunks");
+	assert_refused(forged_blocks(block_overlaps), -EBADMSG, "tables of chunks");
+	assert_refused(forged_blocks(block_behind_a_gap), -EBADMSG, "tables of chunks");
+	assert_refused(forged_blocks(block_far_away), -EBADMSG, "tables of chunks");
+	assert_refused(forged_blocks(block_ends_with_the_numbers), -EBADMSG, "tables of chunks");
+	assert_refused(forged_blocks(block_of_nothing), -EBADMSG, "");
+	assert_refused(forged_blocks(block_missing), -EBADMSG, "");
+	ck_assert_int_eq(sample_read(forged_blocks(blocks_swapped), NULL), 0);
 }
 
 UNIT_TEST(image_takes_chunks_in_any_order)

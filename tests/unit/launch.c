@@ -90,6 +90,7 @@ UNIT_TEST(launch_sets_the_environment)
 	expect("CKPT_INTERVAL=2h\n");
 	expect("CKPT_NAME=n1\n");
 	expect("CKPT_JOB=");
+	expect("CKPT_FIRST=");
 	expect("/libckpt.so");
 	snprintf(line, sizeof(line), "CKPT_DIR=%s\n", top);
 	expect(line);

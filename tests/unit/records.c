@@ -51,7 +51,7 @@ UNIT_TEST(record_of_a_shorter_version_reads_as_zeros_at_its_end)
 	rec_get((struct rec *)b.data, &vma, sizeof(vma));
 	ck_assert_uint_eq(vma.start, 0x1000);
 	ck_assert_uint_eq(vma.end, 0);
-	ck_assert_uint_eq(vma.reserved, 0);
+	ck_assert_uint_eq(vma.page_kb, 0);
 	ck_assert_str_eq(rec_extra((struct rec *)b.data, sizeof(vma), &(size_t){0}), "");
 	blob_free(&b);
 }

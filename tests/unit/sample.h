@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "image.h"
 #include "records.h"
 
@@ -16,6 +17,26 @@ enum { SAMPLE_CHUNKS = 3, SAMPLE_CHUNK_SIZE = 2 * CKPT_PAGE };
 static inline uint8_t sample_byte(uint32_t c, uint32_t i)
 {
 	return (i / 64 * 7 + c) & 0xff;
+}
+
+/* Memory for the writers of an image of n processes, as the coordinator makes it; NULL: there is none. */
+static inline struct shared_head *sample_shared(uint32_t n)
+{
+	enum { SECTIONS = 64 };
+	size_t head = ALIGN_UP(sizeof(struct shared_head) + n * sizeof(struct shared_process), 8);
+	size_t len = ALIGN_UP(head + SECTIONS * sizeof(struct image_section), (size_t)CKPT_PAGE);
+	struct shared_head *sh =
+		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (sh == MAP_FAILED)
+		return NULL;
+	sh->magic = SHARED_MAGIC;
+	sh->nprocesses = n;
+	sh->head_len = len;
+	sh->sections_max = SECTIONS;
+	sh->sections_offset = head;
+	sh->top = len;
+	return sh;
 }
 
 static inline int sample_put_chunks(struct image_writer *w, struct image_chunk *chunks)
@@ -92,8 +113,15 @@ static const struct image_extent sample_extents[] = {
 static inline int sample_begin(struct image_writer *w, int fd, int level,
 			       struct image_chunk *chunks)
 {
-	int r = image_begin(w, fd, level, 1700000000ull * 1000000000);
+	uint32_t first;
+	int r;
 
+	*w = (struct image_writer){fd, level, sample_shared(1)};
+	if (!w->shared)
+		return -ENOMEM;
+	r = image_begin(w, 1700000000ull * 1000000000);
+	if (r == 0)
+		r = image_take_chunks(w, SAMPLE_CHUNKS, &first);
 	if (r == 0)
 		r = sample_put_chunks(w, chunks);
 	if (r == 0)
@@ -108,9 +136,11 @@ static inline int sample_end(struct image_writer *w, const struct image_chunk *c
 	int r = image_put_section(w, SECTION_EXTENTS, flags, 0, e, n * sizeof(*e));
 
 	if (r == 0)
-		r = image_put_section(w, SECTION_CHUNKS, flags, 0, chunks,
-				      nchunks * sizeof(*chunks));
-	return r < 0 ? r : image_end(w);
+		r = image_put_chunks(w, 0, 0, chunks, nchunks);
+	if (r == 0)
+		r = image_end(w);
+	munmap(w->shared, w->shared->head_len);
+	return r;
 }
 
 static inline int sample_write(int fd, int level)
@@ -119,6 +149,48 @@ static inline int sample_write(int fd, int level)
 	struct image_writer w;
 	int r = sample_begin(&w, fd, level, chunks);
 
+	if (r < 0)
+		return r;
+	return sample_end(&w, chunks, SAMPLE_CHUNKS, sample_extents, ARRAY_SIZE(sample_extents));
+}
+
+/* A second process, which has one chunk of its own and refers to one of the first's. */
+static inline int sample_put_second(struct image_writer *w)
+{
+	struct rec_process p = {.pid = 813, .ppid = 812, .pgid = 812, .sid = 1, .leader_tid = 813, .nthreads = 1};
+	struct rec_fd fd = {.fd = 4, .file = 1};
+	struct image_extent e[] = {
+		{0x10000, SAMPLE_CHUNK_SIZE, 0, 0, STREAM_MEMORY},
+		{0x12000, CKPT_PAGE, 0, 0, STREAM_MEMORY},
+	};
+	uint8_t raw[CKPT_PAGE] = "another page";
+	struct image_scratch s = {0};
+	struct image_chunk c;
+	struct blob b = {0};
+	uint32_t first = 0;
+	int r = image_take_chunks(w, 1, &first);
+
+	e[1].chunk = first;
+	if (r == 0)
+		r = image_put_chunk(w, &s, raw, sizeof(raw), &c);
+	rec_put(&b, REC_PROCESS, REC_REQUIRED, &p, sizeof(p), NULL, 0);
+	rec_put(&b, REC_FD, REC_REQUIRED, &fd, sizeof(fd), NULL, 0);
+	if (r == 0)
+		r = image_put_section(w, SECTION_PROCESS, SECTION_REQUIRED, 1, b.data, b.len);
+	blob_free(&b);
+	if (r == 0)
+		r = image_put_section(w, SECTION_EXTENTS, SECTION_REQUIRED, 1, e, sizeof(e));
+	return r < 0 ? r : image_put_chunks(w, 1, first, &c, 1);
+}
+
+static inline int sample_write_two(int fd, int level)
+{
+	struct image_chunk chunks[SAMPLE_CHUNKS];
+	struct image_writer w;
+	int r = sample_begin(&w, fd, level, chunks);
+
+	if (r == 0)
+		r = sample_put_second(&w);
 	if (r < 0)
 		return r;
 	return sample_end(&w, chunks, SAMPLE_CHUNKS, sample_extents, ARRAY_SIZE(sample_extents));

@@ -103,6 +103,34 @@ UNIT_TEST(parse_skip_moves_only_behind_the_prefix)
 	ck_assert_str_eq(p, "5]");
 }
 
+static bool glob(const char *patterns, const char *s, const char *rest)
+{
+	bool matches = str_glob(&patterns, s);
+
+	ck_assert_str_eq(patterns, rest);
+	return matches;
+}
+
+UNIT_TEST(globs_match_all_of_a_text)
+{
+	ck_assert(glob("socket:*", "socket:[12]", ""));
+	ck_assert(glob("*", "", ""));
+	ck_assert(glob("/dev/*/x?", "/dev/a/b/xy", ""));
+	ck_assert(glob("*a*b*", "xxaaxbb", ""));
+	ck_assert(glob("", "", ""));
+	ck_assert(!glob("socket:", "socket:[12]", ""));
+	ck_assert(!glob("*x", "xy", ""));
+	ck_assert(!glob("a?", "a", ""));
+	ck_assert(!glob("", "a", ""));
+}
+
+UNIT_TEST(globs_end_at_a_comma)
+{
+	ck_assert(glob("a*,b", "axx", ",b"));
+	ck_assert(!glob("b,a*", "axx", ",a*"));
+	ck_assert(!glob("a,b", "a,b", ",b"));
+}
+
 UNIT_TEST(proc_field_finds_the_line_that_starts_with_key)
 {
 	const char *text = "Name:\tTgid: 1\nTgid:\t812\nNSpid:\t 9 1\nLast:";

@@ -114,4 +114,91 @@ rest_returned:
 	.cfi_endproc
 	.size	rest_run, .-rest_run
 
+/*
+ * long semop_undo(int id, const struct sembuf *ops, size_t n, const struct timespec *t, int64_t *result):
+ * see ipc.h. A freeze that finds a thread at semop_undo_returned takes the result from rax and sends
+ * the thread on to semop_undo_stored.
+ */
+	.globl	semop_undo
+	.hidden	semop_undo
+	.type	semop_undo, @function
+semop_undo:
+	mov	%rcx, %r10
+	mov	$220, %eax		/* __NR_semtimedop */
+	syscall
+	.globl	semop_undo_returned
+	.hidden	semop_undo_returned
+semop_undo_returned:
+	mov	%rax, (%r8)
+	.globl	semop_undo_stored
+	.hidden	semop_undo_stored
+semop_undo_stored:
+	ret
+	.size	semop_undo, .-semop_undo
+
+/*
+ * Where the threads of a process that stops again go on after a restart, see stop.c: the address to
+ * return to at rsp, the program's stack 176 bytes above. All registers are the program's.
+ */
+	.globl	stop_run
+	.hidden	stop_run
+	.type	stop_run, @function
+stop_run:
+	.cfi_startproc simple
+	.cfi_def_cfa %rsp, 176
+	.cfi_offset %rip, -176
+	pushf
+	push	%rax
+	push	%rcx
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	push	%r10
+	push	%r11
+	.cfi_adjust_cfa_offset 64
+	.globl	stop_again
+	.hidden	stop_again
+stop_again:
+	mov	$186, %eax		/* gettid */
+	syscall
+	mov	%eax, %esi
+	cmp	%eax, stop_tid(%rip)
+	jne	1f
+	mov	$39, %eax		/* getpid */
+	syscall
+	mov	%eax, %edi
+	mov	$19, %edx		/* SIGSTOP */
+	mov	$234, %eax		/* tgkill */
+	syscall
+	movl	$0, stop_word(%rip)
+	lea	stop_word(%rip), %rdi
+	mov	$129, %esi		/* FUTEX_WAKE_PRIVATE */
+	mov	$0x7fffffff, %edx
+	mov	$202, %eax
+	syscall
+	jmp	stop_over
+1:	lea	stop_word(%rip), %rdi
+	mov	$128, %esi		/* FUTEX_WAIT_PRIVATE */
+	mov	$1, %edx
+	xor	%r10d, %r10d
+	mov	$202, %eax
+	syscall
+	cmpl	$0, stop_word(%rip)
+	jne	1b
+	.globl	stop_over
+	.hidden	stop_over
+stop_over:
+	pop	%r11
+	pop	%r10
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	popf
+	.cfi_adjust_cfa_offset -64
+	ret	$168
+	.cfi_endproc
+	.size	stop_run, .-stop_run
+
 	.section .note.GNU-stack,"",@progbits

@@ -1,7 +1,8 @@
 /*
  * exec gives the reserved signal its default action, which is to kill, until the new program's
  * constructor has run. So it is blocked across every exec; the constructor unblocks it. Nothing can be
- * asked of a program that has just been killed.
+ * asked of a program that has just been killed. What starts programs inside of libc, past these wrappers,
+ * is wrapped too; system(3), which waits for the program, is made anew (system.c).
  */
 #define _GNU_SOURCE
 #include <alloca.h>
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+#include <wordexp.h>
 #include "wrap.h"
 
 static uint64_t reserved_block(void)
@@ -77,6 +79,12 @@ WRAP(int, posix_spawnp, (pid_t *pid, const char *file, const posix_spawn_file_ac
 			 const posix_spawnattr_t *attr, char *const argv[], char *const envp[]))
 {
 	return ACROSS(REAL(posix_spawnp)(pid, file, fa, attr, argv, envp));
+}
+
+/* Runs commands to their end, and cannot be checkpointed meanwhile when no other thread can take the signal. */
+WRAP(int, wordexp, (const char *words, wordexp_t *we, int flags))
+{
+	return ACROSS(REAL(wordexp)(words, we, flags));
 }
 
 WRAP(FILE *, popen, (const char *command, const char *type))

@@ -2,12 +2,12 @@
  * Blocking calls with a relative timeout of which the kernel reports no rest when a signal interrupts
  * them. After a freeze they are run again (eintr.c), and how long they have waited can't be asked: so
  * the wrapper records when they are due. That costs a clock_gettime(2) in the vdso, no system call.
+ * (semtimedop(2) is in ipc.c.)
  */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/sem.h>
 #include <time.h>
 #include <unistd.h>
 #include "waiting.h"
@@ -103,14 +103,4 @@ WRAP(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct time
 	left = *t;
 	return WAITING(__NR_rt_sigtimedwait, timespec_ns(t), &left,
 		       REAL(sigtimedwait)(set, info, &left));
-}
-
-WRAP(int, semtimedop, (int id, struct sembuf *ops, size_t n, const struct timespec *t))
-{
-	struct timespec left;
-
-	if (!t)
-		return REAL(semtimedop)(id, ops, n, t);
-	left = *t;
-	return WAITING(__NR_semtimedop, timespec_ns(t), &left, REAL(semtimedop)(id, ops, n, &left));
 }
