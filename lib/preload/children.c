@@ -47,6 +47,8 @@ static void child_put(struct process_state *ps, struct save *s, const siginfo_t 
 	}
 	rec.pgid = stat_field(stat, 5);
 	rec.sid = stat_field(stat, 6);
+	if (rec.sid == 0)
+		rec.sid = preload.sid;
 	rec.exit_signal = stat_field(stat, 38);
 	take_name(stat, rec.comm, sizeof(rec.comm));
 	if (rec.exit_signal > 0 && rec.exit_signal <= 64)

@@ -121,7 +121,7 @@ void hello_send(uint32_t flags)
 
 __attribute__((constructor(101))) static void preload_init(void)
 {
-	const char *socket = getenv(CKPT_ENV_SOCKET), *first = getenv("CKPT_FIRST");
+	const char *socket = getenv(CKPT_ENV_SOCKET), *first = getenv("CKPT_FIRST"), *session = getenv("CKPT_SESSION");
 	uint64_t mask = 0;
 
 	if (!socket || !str_copy(preload.socket, socket, sizeof(preload.socket)) || !config_read())
@@ -137,6 +137,8 @@ __attribute__((constructor(101))) static void preload_init(void)
 		return;
 	preload.sigbit = 1ull << (preload.config.signo - 1);
 	preload.sid = sys_call1(__NR_getsid, 0);
+	if (preload.sid == 0 && session)
+		preload.sid = (int32_t)parse_dec(&session);
 	preload.first_pid = first ? (int32_t)parse_dec(&first) : 0;
 	rseq_find();
 	vdso_find();

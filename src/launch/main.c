@@ -130,6 +130,8 @@ static void set_job(void)
 	set_env("CKPT_JOB", id);
 	snprintf(id, sizeof(id), "%d", getpid());
 	set_env("CKPT_FIRST", id);
+	snprintf(id, sizeof(id), "%d", getsid(0));
+	set_env("CKPT_SESSION", id);
 }
 
 static void set_name(char *const argv[])

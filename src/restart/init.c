@@ -428,6 +428,16 @@ static void helpers_reap(const struct init *in)
 	}
 }
 
+/* Group 1 is that of a container's first process. Its session can't be ours on a terminal, nor need be: getsid() tells. */
+static void group_take(const struct init *in)
+{
+	if (in->r->opt.no_capsule || in->r->on_terminal)
+		return;
+	for (uint32_t i = 0; i < in->r->nprocesses; i++)
+		if (in->r->processes[i].rec.pgid == 1)
+			setpgid(0, 0);
+}
+
 static void processes_make(struct init *in)
 {
 	struct restart_sync *s = in->job->sync;
@@ -436,6 +446,7 @@ static void processes_make(struct init *in)
 	sigfillset(&all);
 	sys_sigprocmask(SIG_SETMASK, &(uint64_t){~0ull}, NULL);
 	signal(SIGCHLD, SIG_DFL);
+	group_take(in);
 	for (uint32_t i = 0; i < in->tree.n; i++)
 		if (in->tree.nodes[i].creator < 0)
 			root_make(in, i);

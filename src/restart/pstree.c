@@ -179,7 +179,7 @@ static int process_add(struct builder *b, uint32_t i)
 	n->process = i;
 	n->parent = p->parent;
 	n->pgid = p->pgid > 1 ? p->pgid : 0;
-	n->sid = p->sid;
+	n->sid = p->sid > 1 ? p->sid : 0;
 	return 0;
 }
 
@@ -197,7 +197,7 @@ static int zombie_add(struct builder *b, const struct pstree_zombie *z)
 	n = &b->nodes[node_add(b, NODE_ZOMBIE, z->pid, z->exit_signal)];
 	n->process = n->parent = z->parent;
 	n->pgid = z->pgid > 1 ? z->pgid : 0;
-	n->sid = z->sid;
+	n->sid = z->sid > 1 ? z->sid : 0;
 	n->end_code = z->end_code;
 	n->end_signal = z->end_signal;
 	memcpy(n->comm, z->comm, sizeof(n->comm));
@@ -321,25 +321,17 @@ static int sessions_make(struct builder *b)
 	int r = 0;
 
 	for (uint32_t i = 0; i < b->nimage && r == 0; i++)
-		if (b->nodes[i].sid > 1)
+		if (b->nodes[i].sid)
 			r = session_make(b, i);
 	for (uint32_t i = 0; i < b->nimage && r == 0; i++) {
 		struct plan_node *n = &b->nodes[i];
 
-		if (n->sid <= 1)
+		if (n->sid == 0)
 			continue;
 		if (n->parent != NODE_INIT)
 			standin_seat(b, n->parent, n->sid);
 		if (n->pgid && node_of(b, n->pgid) >= 0)
 			standin_seat(b, node_of(b, n->pgid), n->sid);
-	}
-	for (uint32_t i = 0; i < b->nimage && r == 0; i++) {
-		struct plan_node *n = &b->nodes[i];
-		int32_t said = i < b->job->nprocesses ? b->job->processes[i].sid
-						      : b->job->zombies[i - b->job->nprocesses].sid;
-
-		if (said <= 1)
-			n->sid = session_of(b, n->parent);
 	}
 	for (uint32_t i = 0; i < b->n; i++)
 		b->birth[i] = b->nodes[i].setsid ? ANY : b->nodes[i].sid;

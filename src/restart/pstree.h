@@ -11,7 +11,7 @@
 
 /* A process of the image, as it saw itself. */
 struct pstree_process {
-	int32_t pid, ppid, pgid, sid; /* a group or session of 0 or 1 is not known: its parent's will do */
+	int32_t pid, ppid, pgid, sid; /* a group or session of 0 or 1 is from outside its pid namespace: that of init */
 	int32_t parent;		      /* index of its parent, lower than its own; -1: outside, or init */
 	int32_t exit_signal;
 	bool has_tty; /* then somebody leads its session, who is outside of the job if not in it */

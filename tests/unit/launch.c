@@ -91,6 +91,7 @@ UNIT_TEST(launch_sets_the_environment)
 	expect("CKPT_NAME=n1\n");
 	expect("CKPT_JOB=");
 	expect("CKPT_FIRST=");
+	expect("CKPT_SESSION=");
 	expect("/libckpt.so");
 	snprintf(line, sizeof(line), "CKPT_DIR=%s\n", top);
 	expect(line);

@@ -277,7 +277,7 @@ static void ids_equal(const struct pstree_job *job, const struct task *t, int pg
 {
 	bool outside = t->sid == OUTSIDE;
 
-	ck_assert_msg(sid <= 1 || t->sid == sid ||
+	ck_assert_msg(t->sid == sid || (outside && sid <= 1) ||
 			      (outside && (job->on_terminal || job->no_capsule)),
 		      "%d: session %d, not %d", t->pid, t->sid, sid);
 	if (pgid == job->processes[0].pgid && outside && job->no_capsule && t->pgid != pgid)
@@ -624,11 +624,13 @@ UNIT_TEST(pstree_leader_that_has_gone_to_another_group)
 UNIT_TEST(pstree_of_unknown_sessions_and_groups)
 {
 	struct pstree_job job = JOB(P(70, 50, 0, 0, -1), P(71, 70, 71, 1, 0), P(72, 71, 1, 0, 1),
-				    P(73, 72, 73, 73, 2), P(74, 73, 73, 0, 3));
+				    P(73, 72, 73, 73, 2), P(74, 73, 0, 0, 3), P(75, 73, 75, 0, 3));
+	struct pstree_job mixed = JOB(P(70, 50, 0, 0, -1), P(73, 70, 73, 73, 0), P(74, 73, 73, 0, 1));
 
 	comes_out_right(&job, NODE_HELPER);
 	job.on_terminal = true;
 	comes_out_right(&job, NODE_HELPER);
+	refused(&mixed, "process 74: its group 73 is in another session");
 }
 
 UNIT_TEST(pstree_helpers_take_no_pid_that_means_something)
