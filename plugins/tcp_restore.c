@@ -180,23 +180,29 @@ static int accept_from(int listening, const union inet_name *name)
 	}
 }
 
-static int listening_make(struct plugin_ctx *c, const struct plugin_file *f,
-			  const struct tcp_state *st)
+static int bound_make(struct plugin_ctx *c, const struct plugin_file *f, const struct tcp_state *st)
 {
-	const struct timeval limit = {.tv_sec = 2};
 	int fd = socket_make(c, f, st), err;
 
 	if (fd < 0)
 		return fd;
 	err = name_bind(c, f, fd, &st->local);
-	if (!err) {
-		err = sys_call2(__NR_listen, fd, ANY_BACKLOG);
-		if (err)
-			port_fail(c, f, err, &st->local);
-	}
-	sock_set(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (!err)
 		return fd;
+	sys_close(fd);
+	return err;
+}
+
+/* For accept_from(). fd is closed if that is impossible. */
+static int listen_begin(struct plugin_ctx *c, const struct plugin_file *f, int fd, const union inet_name *name)
+{
+	const struct timeval limit = {.tv_sec = 2};
+	int err = sys_call2(__NR_listen, fd, ANY_BACKLOG);
+
+	sock_set(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (!err)
+		return 0;
+	port_fail(c, f, err, name);
 	sys_close(fd);
 	return err;
 }
@@ -211,6 +217,12 @@ static bool way_is_blocked(const struct tcp_state *st)
 		return false;
 	time_wait_end(&left);
 	return true;
+}
+
+static void way_clear(const struct tcp_state *st)
+{
+	for (int i = 0; i < TRIES && way_is_blocked(st); i++)
+		sock_nap(TRY_US);
 }
 
 static int socket_connect(int fd, const struct tcp_state *st)
@@ -276,18 +288,21 @@ static void quick(int fd)
 }
 
 /*
- * Connect b to a listening socket in place of its peer a: fds[0] is a's. What is left of b is ended first: not
- * while one listens at a's name.
+ * Connect b to a listening socket in place of its peer a: fds[0] is a's. What is left of b is ended from a's name:
+ * when others have left that, and before one listens there.
  */
 static int pair_make(struct plugin_ctx *c, struct plugin_file *a, const struct tcp_state *sa,
 		     struct plugin_file *b, const struct tcp_state *sb, int fds[2])
 {
-	int listening;
+	int listening, err;
 
-	way_is_blocked(sb);
-	listening = listening_make(c, a, sa);
+	listening = bound_make(c, a, sa);
 	if (listening < 0)
 		return listening;
+	way_clear(sb);
+	err = listen_begin(c, a, listening, &sa->local);
+	if (err)
+		return err;
 	fds[1] = connected_make(c, b, sb);
 	fds[0] = fds[1] < 0 ? fds[1] : accept_from(listening, &sb->local);
 	sys_close(listening);
@@ -411,22 +426,54 @@ static void queue_await(int fd, uint64_t total)
 
 /* ---- Connections that are over ----------------------------------------------------------- */
 
-/* A connection on loopback with names of the kernel's choice: fds[0] of f's kind, fds[1] its peer. */
+/* Does a socket of the image have this port? */
+static bool port_is_wanted(struct plugin_ctx *c, const struct plugin_file *f, uint16_t port)
+{
+	static uint8_t wanted[1 << 13];
+	static bool known;
+	struct tcp_state st;
+
+	for (struct plugin_file *g = NULL; !known && (g = plugin_file_next(c, g));)
+		if (g->plugin == f->plugin && state_get(c, g, &st))
+			wanted[inet_port(&st.local) / 8] |= 1 << inet_port(&st.local) % 8;
+	known = true;
+	return wanted[port / 8] & 1 << port % 8;
+}
+
+/* A socket on loopback at a port that nobody has or will want. */
+static int anywhere_make(struct plugin_ctx *c, struct plugin_file *f, const struct tcp_state *st, union inet_name *name)
+{
+	int fd, err;
+
+	do {
+		fd = socket_make(c, f, st);
+		if (fd < 0)
+			return fd;
+		inet_loopback(st->domain, name);
+		err = inet_bind(fd, name);
+		inet_local(fd, name);
+		if (!err && !port_is_wanted(c, f, inet_port(name)))
+			return fd;
+		sys_close(fd);
+	} while (!err);
+	return plugin_fail(c, f, err, "no port on loopback");
+}
+
+/* A connection on loopback with names of no meaning: fds[0] of f's kind, fds[1] its peer. */
 static int loopback_make(struct plugin_ctx *c, struct plugin_file *f, const struct tcp_state *st,
 			 int fds[2])
 {
 	struct tcp_state there = {.domain = st->domain}, here = {0};
-	int listening, err;
+	int listening = anywhere_make(c, f, &there, &here.remote), err;
 
-	inet_loopback(st->domain, &there.local);
-	listening = listening_make(c, f, &there);
 	if (listening < 0)
 		return listening;
-	inet_local(listening, &here.remote);
-	fds[0] = socket_make(c, f, st);
+	err = listen_begin(c, f, listening, &here.remote);
+	if (err)
+		return err;
+	fds[0] = anywhere_make(c, f, st, &here.local);
 	err = fds[0] < 0 ? fds[0] : socket_connect(fds[0], &here);
 	if (!err) {
-		inet_local(fds[0], &here.local);
 		fds[1] = accept_from(listening, &here.local);
 		err = fds[1] < 0 ? fds[1] : 0;
 	}
@@ -465,23 +512,20 @@ static int over_restore(struct plugin_ctx *c, struct plugin_file *f, const struc
 /* Connect to a port where nobody listens. */
 static int refused_restore(struct plugin_ctx *c, struct plugin_file *f, const struct tcp_state *st)
 {
-	union inet_name name;
-	int listening, fd;
+	const struct tcp_state plain = {.domain = st->domain};
+	union inet_name name, own;
+	int silent = anywhere_make(c, f, &plain, &name), fd;
 
-	inet_loopback(st->domain, &name);
-	listening = sock_new(st->domain, SOCK_STREAM, 0);
-	if (listening < 0)
-		return plugin_fail(c, f, listening, "socket");
-	inet_bind(listening, &name);
-	inet_local(listening, &name);
-	fd = socket_make(c, f, st);
+	if (silent < 0)
+		return silent;
+	fd = anywhere_make(c, f, st, &own);
 	if (fd >= 0) {
 		sys_fcntl(fd, F_SETFL, O_NONBLOCK);
 		inet_connect(fd, &name);
 		if (st->kind == TCP_REFUSED_TOLD)
 			sock_int(fd, SOL_SOCKET, SO_ERROR, 0);
 	}
-	sys_close(listening);
+	sys_close(silent);
 	return fd;
 }
 

@@ -25,7 +25,7 @@ def heat(ckpt, programs, mpirun, ranks, env):
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("transport", ["vader"])
+@pytest.mark.parametrize("transport", ["vader", "tcp"])
 def test_open_mpi(ckpt, programs, transport, ranks):
     """vader: shared memory.
 
@@ -38,7 +38,7 @@ def test_open_mpi(ckpt, programs, transport, ranks):
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("transport", ["posix"])
+@pytest.mark.parametrize("transport", ["posix", "tcp"])
 def test_mpich(ckpt, programs, pypi, transport, ranks):
     """Debian's mpi4py is for Open MPI alone; PyPI's is for both, and looks for a libmpi.so.12.
 
