@@ -25,13 +25,6 @@ int sock_unread(int fd)
 	return sys_ioctl(fd, FIONREAD, &n) ? 0 : n;
 }
 
-void sock_nap(long us)
-{
-	struct timespec t = {.tv_nsec = us * 1000};
-
-	sys_call2(__NR_nanosleep, &t, NULL);
-}
-
 int sock_new(int domain, int type, int protocol)
 {
 	return sys_call3(__NR_socket, domain, type | SOCK_CLOEXEC, protocol);

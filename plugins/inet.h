@@ -5,7 +5,7 @@
 #ifndef PLUGIN_INET_H
 #define PLUGIN_INET_H
 
-#include <ckpt/plugin.h>
+#include "sockdiag.h"
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -65,7 +65,6 @@ int sock_int(int fd, int level, int name, int dflt) INET_HIDDEN;
 int sock_poll(int fd, int events) INET_HIDDEN;
 /* Bytes that wait to be read. */
 int sock_unread(int fd) INET_HIDDEN;
-void sock_nap(long us) INET_HIDDEN;
 /* A new socket: a descriptor or -errno. */
 int sock_new(int domain, int type, int protocol) INET_HIDDEN;
 

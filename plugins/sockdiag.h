@@ -25,6 +25,16 @@ int sockdiag_ask(struct nlmsghdr *request, uint32_t n, bool dump, sockdiag_fn *f
 const void *sockdiag_attr(const struct nlmsghdr *h, size_t fixed, int type, size_t *n)
 	__attribute__((visibility("hidden")));
 
+/* So often, and at such distances, is a name tried that a job just killed may still have. */
+enum { NAME_TRIES = 200, NAME_TRY_US = 10000 };
+
+static inline void sock_nap(long us)
+{
+	const long t[2] = {us / 1000000, us % 1000000 * 1000};
+
+	sys_call2(__NR_nanosleep, t, 0);
+}
+
 /* A socket's own address family (SO_DOMAIN), -errno. */
 static inline int socket_domain(const struct plugin_file *f)
 {

@@ -18,8 +18,6 @@
 #include "tcp.h"
 
 enum {
-	TRIES = 200, /* at 10 ms: for a port, and for a connection */
-	TRY_US = 10000,
 	SEND_TRIES = 3000, /* at 1 ms, without any progress */
 	ARRIVE_TRIES = 500, ARRIVE_US = 20,
 	TCP_LEVEL = IPPROTO_TCP,
@@ -84,22 +82,9 @@ static void time_wait_end(const struct inet_diag *d)
 
 static void left_look(void *arg, const struct inet_diag *d)
 {
-	int *left = arg;
-
-	if (d->ino || d->state == TCPS_LISTEN)
-		return;
-	++*left;
-	if (d->state == TCPS_TIME_WAIT || d->state == TCPS_FIN_WAIT2)
+	(void)arg;
+	if (!d->ino && (d->state == TCPS_TIME_WAIT || d->state == TCPS_FIN_WAIT2))
 		time_wait_end(d);
-}
-
-/* End what earlier connections have left behind of the port. Was there any such thing? The rest soon goes. */
-static bool port_clear(const union inet_name *name)
-{
-	int left = 0;
-
-	inet_diag_port(inet_port(name), left_look, &left);
-	return left;
 }
 
 static int port_fail(struct plugin_ctx *c, const struct plugin_file *f, int err,
@@ -113,19 +98,19 @@ static int port_fail(struct plugin_ctx *c, const struct plugin_file *f, int err,
 	return plugin_fail(c, f, err, "can't be bound to %s", text);
 }
 
+/* What earlier connections have left behind of the port is ended; of a job just killed, the rest soon goes. */
 static int name_bind(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 		     const union inet_name *name)
 {
-	bool left = true;
 	int err, i;
 
 	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	err = inet_bind(fd, name);
-	for (i = 0; err == -EADDRINUSE && left && i < TRIES; i++) {
-		left = port_clear(name);
+	for (i = 0; err == -EADDRINUSE && i < NAME_TRIES; i++) {
+		inet_diag_port(inet_port(name), left_look, NULL);
 		err = inet_bind(fd, name);
 		if (err)
-			sock_nap(TRY_US);
+			sock_nap(NAME_TRY_US);
 	}
 	return err ? port_fail(c, f, err, name) : 0;
 }
@@ -221,8 +206,8 @@ static bool way_is_blocked(const struct tcp_state *st)
 
 static void way_clear(const struct tcp_state *st)
 {
-	for (int i = 0; i < TRIES && way_is_blocked(st); i++)
-		sock_nap(TRY_US);
+	for (int i = 0; i < NAME_TRIES && way_is_blocked(st); i++)
+		sock_nap(NAME_TRY_US);
 }
 
 static int socket_connect(int fd, const struct tcp_state *st)
@@ -232,8 +217,8 @@ static int socket_connect(int fd, const struct tcp_state *st)
 
 	sock_set(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	err = inet_connect(fd, &st->remote);
-	for (i = 0; err == -EADDRNOTAVAIL && i < TRIES && way_is_blocked(st); i++) {
-		sock_nap(TRY_US);
+	for (i = 0; err == -EADDRNOTAVAIL && i < NAME_TRIES && way_is_blocked(st); i++) {
+		sock_nap(NAME_TRY_US);
 		err = inet_connect(fd, &st->remote);
 	}
 	sock_set(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));

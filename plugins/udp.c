@@ -226,13 +226,17 @@ static int name_bind(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 {
 	union inet_name any = {.family = st->local.family};
 	char text[INET_NAME_TEXT];
-	int err = inet_bind(fd, &st->local);
+	int err = inet_bind(fd, &st->local), i;
 
 	any.in4.sin_port = st->local.in4.sin_port;
 	inet_name_text(&st->local, text);
 	if (err == -EADDRNOTAVAIL && st->remote.family) {
 		plugin_caution(c, f, "this machine has no address %s; it gets another", text);
 		err = inet_bind(fd, &any);
+	}
+	for (i = 0; err == -EADDRINUSE && i < NAME_TRIES; i++) {
+		sock_nap(NAME_TRY_US);
+		err = inet_bind(fd, &st->local);
 	}
 	if (err == -EADDRINUSE)
 		return plugin_fail(c, f, 0, "port %u is taken (%s)", inet_port(&st->local), text);

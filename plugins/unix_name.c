@@ -226,11 +226,18 @@ static int path_clear(struct plugin_ctx *c, const struct unix_socket *s)
 	char path[UNIX_NAME_MAX + 1];
 	struct stat st;
 	int err = sys_call4(__NR_newfstatat, AT_FDCWD, text_of(s, path), &st, AT_SYMLINK_NOFOLLOW);
+	bool alive;
+
 	if (err == -ENOENT)
 		return 0;
 	if (!err && !S_ISSOCK(st.st_mode))
 		return plugin_fail(c, s->file, 0, "%s is no socket now", path);
-	if (!err && is_alive(s->name, s->st.name_len, s->st.type))
+	alive = !err && is_alive(s->name, s->st.name_len, s->st.type);
+	for (int i = 0; alive && i < NAME_TRIES / 10; i++) { /* each is a connection for it */
+		sock_nap(NAME_TRY_US * 10);
+		alive = is_alive(s->name, s->st.name_len, s->st.type);
+	}
+	if (alive)
 		return plugin_fail(c, s->file, 0, "another process has the socket %s now", path);
 	if (!err)
 		err = sys_call1(__NR_unlink, path);
@@ -267,8 +274,12 @@ static int bind_visible(struct plugin_ctx *c, struct unix_socket *s)
 static int bind_abstract(struct plugin_ctx *c, struct unix_socket *s)
 {
 	char name[UNIX_NAME_MAX + 1];
-	int err = bind_name(s->file->fd, s->name, s->st.name_len);
+	int err = bind_name(s->file->fd, s->name, s->st.name_len), i;
 
+	for (i = 0; err == -EADDRINUSE && i < NAME_TRIES; i++) {
+		sock_nap(NAME_TRY_US);
+		err = bind_name(s->file->fd, s->name, s->st.name_len);
+	}
 	if (err == -EADDRINUSE)
 		return plugin_fail(c, s->file, 0, "another process has the name @%s now",
 				   text_of(s, name) + 1);
