@@ -23,7 +23,9 @@ struct restart_sync {
 	uint32_t grouped;  /* nodes that are in their process groups */
 	uint32_t files;	   /* 1: init has made all files and the descriptors can be taken */
 	uint32_t restored; /* leaders of libckpt that have put everything back */
-	uint32_t reserved;
+	uint32_t tables;   /* of those with TABLE_FIRST: they have what init has made late, */
+	uint32_t parted;   /* processes that need none of init's in a table not their own, */
+	uint32_t taken;	   /* and tables of those with TABLE_FIRST with the programs' descriptors only */
 };
 
 struct restart_control {
@@ -78,6 +80,17 @@ struct plan_number {
 };
 
 /*
+ * Descriptors that init sends to one with TABLE_FIRST, and the numbers that init has them at. n is 0 in the last
+ * message. The kernel takes SCM_MAX_FD (253) at a time.
+ */
+enum { TABLE_NUMBERS = 250 };
+
+struct table_message {
+	uint32_t n;
+	int32_t numbers[TABLE_NUMBERS];
+};
+
+/*
  * One process of the image. What it has in common with its parent is there already when it begins, by
  * fork: maps, drops, zeros and extents are then only what differs.
  */
@@ -112,11 +125,19 @@ enum node_kind {
 	NODE_HELPER,  /* leads or makes others, then ends, and is waited for by its parent */
 };
 
+/* Descriptors are in one table shared with init (CLONE_FILES), until all of them are there. Then a process */
+enum node_table {
+	TABLE_OWN,    /* takes its own from that into a new one; */
+	TABLE_FIRST,  /* or it has parted with that table at the very first, for one that is to be its own and of others; */
+	TABLE_SHARED, /* it is one of those others, and has the table of its creator */
+};
+
 enum { NODE_INIT = -1 }; /* as creator or parent: init of the capsule, or of no capsule */
 
 /*
  * One process to be made. Creators come before those that they make. Every node, in this order:
  *
+ * 0. with TABLE_FIRST has a copy of its creator's descriptor table, for itself and the nodes it makes,
  * 1. becomes a subreaper if it `adopts` (what it was in the program is set when that goes on),
  * 2. makes the nodes that have it for creator, in the order of the table: those with before_setsid; then
  *    it calls setsid(2) if it is to, takes its controlling terminal, and makes the others,
@@ -143,7 +164,9 @@ struct plan_node {
 	uint32_t setsid; /* 1: becomes leader of a session */
 	uint32_t before_setsid; /* 1: is made before its creator becomes one */
 	uint32_t shares_memory; /* 1: is made when its creator's memory is there, and has most of it */
-	uint32_t clone_flags;	/* CLONE_PARENT, for which the kernel wants no exit_signal, or 0 */
+	uint32_t clone_flags;	/* CLONE_PARENT, for which the kernel wants no exit_signal; CLONE_FS */
+	uint32_t table;		/* enum node_table */
+	int32_t table_fd, give_fd; /* with TABLE_FIRST: where struct table_message comes from init, and init's end */
 	int32_t exit_signal;
 	uint32_t adopts;      /* 1: orphans made below it become its children */
 	uint32_t leads;	      /* 1: of a process group; session leaders are anyhow, and have 0 here */
@@ -174,6 +197,7 @@ struct restore_job {
 	int32_t root_pid;
 	int32_t nworkers;  /* loaders to run at a time, >= 1 */
 	uint32_t nnodes, nplans;
+	uint32_t nfirst; /* processes with TABLE_FIRST */
 	struct restart_sync *sync;
 	struct plan_node *nodes;
 	struct restore_plan *plans; /* by index of the process */

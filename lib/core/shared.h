@@ -31,7 +31,8 @@ struct shared_process {
 	int32_t pid;	/* as the processes of the job see it */
 	int32_t parent; /* index of its parent, -1: outside the job */
 	uint32_t flags; /* enum shared_flag */
-	int32_t own_fds[3]; /* with SHARED_FILES: libckpt's own descriptors, each plus 1 */
+	int32_t own_fds[3]; /* with SHARED_FILES: libckpt's own descriptors, each plus 1, */
+	uint32_t table;	    /* in this descriptor table, a number that libckpt gives */
 	int32_t writer; /* pid of its writer while that is at work, 0: not yet, -1: its part is in */
 	uint64_t lineage; /* equal where one has come from the other by fork alone; 0: unknown */
 	/* writer: its pages for others to refer to (pages.c); futexes: 0 not yet, 1 there, 2 never */

@@ -99,10 +99,15 @@ static int describe(struct plugin_ctx *c, int fd, struct plugin_file *f)
 /* A descriptor of another process's libckpt, in the table that we share with it. */
 static bool is_neighbours(const struct shared *sh, int fd)
 {
-	for (uint32_t i = 0; i < sh->head->nprocesses; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(sh->own->own_fds); k++)
-			if (sh->head->process[i].flags & SHARED_FILES && sh->head->process[i].own_fds[k] == fd + 1)
+	for (uint32_t i = 0; i < sh->head->nprocesses; i++) {
+		const struct shared_process *p = &sh->head->process[i];
+
+		if (!(p->flags & SHARED_FILES) || p->table != sh->own->table)
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(p->own_fds); k++)
+			if (p->own_fds[k] == fd + 1)
 				return true;
+	}
 	return false;
 }
 
@@ -333,8 +338,10 @@ static bool table_is_ours(struct plugin_ctx *c, uint32_t table)
 
 	if (!c->shared->head->any_files)
 		return true;
-	if (c->shared->own->flags & SHARED_FILES)
+	if (c->shared->own->flags & SHARED_FILES) {
+		c->shared->own->table = table;
 		__builtin_memcpy(c->shared->own->own_fds, fds, sizeof(fds));
+	}
 	if (shared_barrier(c->shared, SHARED_OPENED) < 0)
 		return false;
 	t = same_get(c->shared, table);

@@ -353,18 +353,20 @@ void process_list(struct process_state *ps, struct save *s)
 		__atomic_add_fetch(&s->shared->head->barrier[SHARED_SUBREAPERS], 1, __ATOMIC_RELAXED);
 }
 
+/* With which process before it has it that in common? */
 static void save_shared(struct rec_process *r, struct save *s, uint32_t id, uint32_t flag, uint32_t *of)
 {
-	const char *what = flag == PROCESS_SHARES_FILES ? "descriptor table (CLONE_FILES)"
-							 : "directory and umask (CLONE_FS)";
 	const struct shared_file *f = same_get(s->shared, id);
 
 	if (!f || f->process == s->shared->index)
 		return;
 	r->flags |= flag;
 	*of = f->process;
-	save_refuse(s, "shares its %s with process %d: that can't be restored", what,
-		    s->shared->head->process[f->process].pid);
+	if (sys_call5(__NR_kcmp, r->pid, r->ppid, flag == PROCESS_SHARES_FILES ? KCMP_FILES : KCMP_FS, 0, 0) != 0)
+		save_refuse(s, "shares its %s with process %d, but not with its parent",
+			    flag == PROCESS_SHARES_FILES ? "descriptor table (CLONE_FILES)"
+							  : "directory and umask (CLONE_FS)",
+			    s->shared->head->process[f->process].pid);
 }
 
 /* Programs that fill the terminal want to know when it has another size after a restart. */

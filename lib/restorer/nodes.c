@@ -50,6 +50,9 @@ void fail(struct restore_job *job, const char *what, uint64_t addr, long err)
 	futex_wake(&s->grouped);
 	futex_wake(&s->files);
 	futex_wake(&s->restored);
+	futex_wake(&s->tables);
+	futex_wake(&s->parted);
+	futex_wake(&s->taken);
 	sys_exit_group(125);
 	__builtin_unreachable();
 }

@@ -15,7 +15,7 @@
 
 void restorer_main(struct restore_job *job, uint32_t node) HIDDEN __attribute__((noreturn, used));
 
-static void control_fill(struct restore_job *job, const struct restore_plan *p)
+static void control_fill(struct restore_job *job, const struct plan_node *n, const struct restore_plan *p)
 {
 	struct restart_control *c = (struct restart_control *)p->control;
 
@@ -28,33 +28,10 @@ static void control_fill(struct restore_job *job, const struct restore_plan *p)
 	c->own_ipc = job->own_ipc;
 	c->vdso_start = p->vdso_start;
 	c->vdso_len = p->vdso_len;
-	c->log_fd = job->log_fd;
+	c->log_fd = n->table == TABLE_SHARED ? -1 : job->log_fd; /* it is closed there */
 	c->main_exited = c->main_word = p->main_exited;
 	c->sync = (uint64_t)job->sync;
 	str_copy(c->socket, job->socket, sizeof(c->socket));
-}
-
-/* From the table that is shared with init to one of our own, with the program's descriptors only. */
-static void descriptors_take(struct restore_job *job, const struct restore_plan *p)
-{
-	int32_t next = 0;
-	int r = sys_call1(__NR_unshare, CLONE_FILES);
-
-	if (r < 0)
-		fail(job, "have descriptors of its own, process (hex)", p->pid, r);
-	for (uint32_t i = 0; i < p->nnumbers; i++) {
-		const struct plan_number *n = &p->numbers[i];
-
-		if (n->to > next)
-			sys_call3(__NR_close_range, next, n->to - 1, 0);
-		next = n->to + 1;
-		r = sys_call3(__NR_dup3, n->from, n->to, n->cloexec ? O_CLOEXEC : 0);
-		if (r < 0)
-			fail(job, "place descriptor (hex)", n->to, r);
-	}
-	if (next < job->log_fd)
-		sys_call3(__NR_close_range, next, job->log_fd - 1, 0);
-	sys_call3(__NR_close_range, job->log_fd + 1, ~0u, 0);
 }
 
 static void thread_make(struct restore_job *job, const struct plan_thread *t)
@@ -99,11 +76,10 @@ static void __attribute__((noreturn)) process_run(struct restore_job *job, uint3
 	const struct restore_plan *p = &job->plans[job->nodes[me].process];
 
 	memory_finish(job, p);
-	control_fill(job, p);
+	control_fill(job, &job->nodes[me], p);
 	if (p->cwd_fd >= 0)
 		sys_call1(__NR_fchdir, p->cwd_fd);
-	sync_await(job, &job->sync->files, 1);
-	descriptors_take(job, p);
+	table_take(job, &job->nodes[me], p);
 	nodes_await_ends(job, me);
 	process_resume(job, p);
 }
@@ -142,9 +118,11 @@ void restorer_main(struct restore_job *job, uint32_t node)
 	uint32_t made;
 
 	sys_call2(__NR_arch_prctl, ARCH_SET_FS, job->tls);
+	table_begin(job, &job->nodes[node]);
 	memory_clear(job);
 	while ((made = node_build(job, node)) != node) {
 		node = made;
+		table_begin(job, &job->nodes[node]);
 		if (!job->nodes[node].shares_memory)
 			memory_clear(job);
 	}

@@ -4,6 +4,7 @@
  *
  *   restorer.c	a node's way from clone to the program
  *   nodes.c	making other nodes; sessions, groups; nodes that are no process of the image
+ *   tables.c	descriptor tables
  *   memory.c	areas and their content
  *
  * Every process has a copy of this memory, by fork; only struct restart_sync is shared.
@@ -43,6 +44,13 @@ void node_end(struct restore_job *job, uint32_t me) HIDDEN __attribute__((noretu
 void nodes_await_makers(struct restore_job *job, uint32_t me) HIDDEN;
 /* The same for those that are to be zombies, and for all other helpers. */
 void nodes_await_ends(struct restore_job *job, uint32_t me) HIDDEN;
+
+/* ---- tables.c ---- */
+
+/* In a node that has just been made. */
+void table_begin(struct restore_job *job, const struct plan_node *n) HIDDEN;
+/* When init has made all files: the program's descriptors, and no others but log_fd. */
+void table_take(struct restore_job *job, const struct plan_node *n, const struct restore_plan *p) HIDDEN;
 
 /* ---- memory.c ---- */
 

@@ -567,6 +567,16 @@ int descriptors_late(struct plugin_ctx *c)
 	return err ? fail(c, err, "sealing a memfd") : 0;
 }
 
+int descriptors_late_numbers(struct plugin_ctx *c, int32_t **numbers, uint32_t *n)
+{
+	*n = 0;
+	*numbers = malloc((c->nfiles + 1) * sizeof(**numbers));
+	for (uint32_t i = 0; *numbers && i < c->nfiles; i++)
+		if (c->files[i].plugin->is_late)
+			(*numbers)[(*n)++] = c->files[i].fd;
+	return *numbers ? 0 : -ENOMEM;
+}
+
 void descriptors_close(struct plugin_ctx *c)
 {
 	uint32_t i;

@@ -61,6 +61,8 @@ struct plan_number *descriptors_numbers(struct plugin_ctx *d, uint32_t process, 
 int descriptors_session_tty(struct plugin_ctx *d, int session, int *foreground);
 /* When all processes are there and have mapped their memory. */
 int descriptors_late(struct plugin_ctx *d);
+/* Those of ours that descriptors_late() has made: n numbers, from malloc(3). 0 or -ENOMEM. */
+int descriptors_late_numbers(struct plugin_ctx *d, int32_t **numbers, uint32_t *n);
 /* Close our own descriptors, objects included, and free memory. */
 void descriptors_close(struct plugin_ctx *d);
 

@@ -31,6 +31,7 @@
 #include "region.h"
 #include "restart.h"
 #include "special.h"
+#include "tables.h"
 #include "tree.h"
 
 enum {
@@ -283,6 +284,8 @@ static struct restore_job job_describe(struct init *in)
 		job.special[i].from = in->own.area[i].start;
 		job.special[i].len = in->own.area[i].len;
 	}
+	for (uint32_t i = 0; i < in->tree.n; i++)
+		job.nfirst += in->tree.nodes[i].table == TABLE_FIRST;
 	str_copy(job.socket, r->socket, sizeof(job.socket));
 	return job;
 }
@@ -456,8 +459,9 @@ static void processes_make(struct init *in)
 		last_pid_set(in->r->processes[0].rec.last_pid); /* new ones go on from where they were */
 	ipc_release();
 	terminal_give(in->r);
-	if (descriptors_late(in->descriptors) < 0)
+	if (descriptors_late(in->descriptors) < 0 || tables_give(in->job, in->descriptors) < 0)
 		give_up(in);
+	await(in, &s->tables, in->job->nfirst);
 	__atomic_store_n(&s->files, 1, __ATOMIC_RELEASE);
 	syscall(SYS_futex, &s->files, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 	await(in, &s->restored, s->total);
@@ -550,6 +554,7 @@ void init_run(struct restart *r, int events)
 	descriptors_prepare(&in);
 	terminal_session_find(&in);
 	tree_plan(r, &in.tree);
+	tables_plan(r, &in.tree);
 	terminals_plan(&in);
 	plan_all(&in);
 	inherit_all(&in);

@@ -8,6 +8,7 @@
  *   tree.c, pstree.c  which process is made by whom, and when, to be what it was
  *   descriptors.c, objects.c  open files of all processes
  *   ipc.c        SysV objects, and the namespace for them
+ *   tables.c     who shares a descriptor table, or a directory, with whom
  *   plan.c       the memory of each process: what the restorer is to do
  *   inherit.c    what of it a process has from its parent, by fork
  *   special.c    the kernel's own areas, vdso and vvar
