@@ -11,6 +11,12 @@
 #include "image.h"
 #include "records.h"
 
+/* Sorted by stream and start. */
+struct extents {
+	struct image_extent *e;
+	size_t n;
+};
+
 /* How much of something the image holds. */
 struct share {
 	uint64_t saved; /* bytes */
@@ -52,6 +58,8 @@ struct process {
 	const char *comm, *exe, *cwd; /* "" when absent */
 	const char *cmdline;	      /* arguments, each terminated */
 	size_t cmdline_len;
+	const char *auxv; /* bytes of /proc/PID/auxv */
+	size_t auxv_len;
 	const char **warnings;
 	size_t nwarnings;
 	struct rec_thread *threads;
@@ -68,6 +76,7 @@ struct process {
 	size_t nipc;
 	struct child *children;
 	size_t nchildren;
+	struct extents extents;
 };
 
 struct report {
@@ -77,11 +86,14 @@ struct report {
 	uint64_t raw; /* bytes of all chunks, decompressed */
 	struct process *processes; /* by index */
 	size_t nprocesses;
+	struct extents objects; /* those of all objects, whoever wrote them */
 	bool verified;
 };
 
 /* Open and read all but the chunks; dies with one line when the file is no good image. */
 void report_load(struct report *r, const char *path);
+/* Index of the first extent of the stream that ends behind start. */
+size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start);
 /*
  * Check every chunk and section; one line on standard error for each that is damaged. Returns how
  * many there are.
@@ -89,6 +101,14 @@ void report_load(struct report *r, const char *path);
 size_t report_verify(struct report *r);
 void report_text(const struct report *r);
 void report_json(const struct report *r);
+
+/* The process with this pid, or the first one for 0. Dies when there is none. */
+const struct process *report_process(const struct report *r, int pid);
+/*
+ * Write the process as an ELF core file that debuggers open: readable for the user alone. Dies when that
+ * can't be done; a file that was begun is removed.
+ */
+void report_core(const struct report *r, const struct process *p, const char *path);
 
 /* "shared memory", … of an enum ipc_kind. */
 const char *ipc_kind_name(uint32_t kind);

@@ -12,11 +12,6 @@
 #include "die.h"
 #include "inspect.h"
 
-struct extents {
-	struct image_extent *e;
-	size_t n;
-};
-
 /* One more element of size bytes, zeroed, at the end of *array. */
 static void *array_add(void *array, size_t *n, size_t size)
 {
@@ -50,8 +45,7 @@ static int extent_order(const void *x, const void *y)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-/* Index of the first extent of the stream that ends behind start. */
-static size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start)
+size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start)
 {
 	size_t low = 0, high = x->n;
 
@@ -131,6 +125,10 @@ static void add_string(struct process *p, const struct rec *r)
 	case STRING_CMDLINE:
 		p->cmdline = text;
 		p->cmdline_len = len;
+		break;
+	case STRING_AUXV:
+		p->auxv = text;
+		p->auxv_len = len;
 		break;
 	case STRING_WARNING:
 		*(const char **)array_add(&p->warnings, &p->nwarnings, sizeof(text)) = text;
@@ -234,8 +232,10 @@ static void find_files(struct report *r)
 	free(all);
 }
 
-static void find_objects(struct report *r, struct extents *all)
+static void find_objects(struct report *r)
 {
+	struct extents *all = &r->objects;
+
 	if (all->n)
 		qsort(all->e, all->n, sizeof(*all->e), extent_order);
 	for (size_t i = 0; i < r->nprocesses; i++)
@@ -255,20 +255,19 @@ static int area_order(const void *x, const void *y)
 	return a->rec.start < b->rec.start ? -1 : a->rec.start > b->rec.start;
 }
 
-/* Adds extents of objects to *objects. */
-static void load_process(struct report *r, uint32_t index, struct extents *objects, struct text *why)
+static void load_process(struct report *r, uint32_t index, struct text *why)
 {
 	const struct image_section *s = image_find(&r->image, SECTION_PROCESS, index);
 	struct process *p = &r->processes[index];
 	const struct rec *rec;
-	struct extents x;
+	struct extents *x = &p->extents;
 	struct rec_iter it;
 	void *data;
 	size_t n;
 
-	p->comm = p->exe = p->cwd = p->cmdline = "";
+	p->comm = p->exe = p->cwd = p->cmdline = p->auxv = "";
 	if (image_read_section(&r->image, s, &data, &n, why) < 0 ||
-	    image_extents(&r->image, index, &x.e, &x.n, why) < 0)
+	    image_extents(&r->image, index, &x->e, &x->n, why) < 0)
 		die("%s: %s", r->path, why->buf);
 	it = rec_iter(data, n);
 	while ((rec = rec_next(&it)))
@@ -276,28 +275,25 @@ static void load_process(struct report *r, uint32_t index, struct extents *objec
 			adders[rec->type](p, rec);
 	if (it.err)
 		die("%s: damaged: records of process %u", r->path, index);
-	if (x.n)
-		qsort(x.e, x.n, sizeof(*x.e), extent_order);
+	if (x->n)
+		qsort(x->e, x->n, sizeof(*x->e), extent_order);
 	if (p->nareas)
 		qsort(p->areas, p->nareas, sizeof(*p->areas), area_order);
-	find_shares(&r->image, index, p, &x);
-	for (size_t i = extents_find(&x, STREAM_OBJECT, 0); i < x.n; i++)
-		*(struct image_extent *)array_add(&objects->e, &objects->n, sizeof(*x.e)) = x.e[i];
+	find_shares(&r->image, index, p, x);
+	for (size_t i = extents_find(x, STREAM_OBJECT, 0); i < x->n; i++)
+		*(struct image_extent *)array_add(&r->objects.e, &r->objects.n, sizeof(*x->e)) = x->e[i];
 }
 
 static void load_processes(struct report *r, struct text *why)
 {
-	struct extents objects = {0};
-
 	r->nprocesses = r->image.nprocesses;
 	r->processes = calloc(r->nprocesses ? r->nprocesses : 1, sizeof(*r->processes));
 	if (!r->processes)
 		die("out of memory");
 	for (uint32_t i = 0; i < r->nprocesses; i++)
-		load_process(r, i, &objects, why);
+		load_process(r, i, why);
 	find_files(r);
-	find_objects(r, &objects);
-	free(objects.e);
+	find_objects(r);
 }
 
 static void load_job(struct report *r, struct text *why)
@@ -321,6 +317,16 @@ static void load_job(struct report *r, struct text *why)
 	r->job.name[sizeof(r->job.name) - 1] = 0;
 	r->job.host[sizeof(r->job.host) - 1] = 0;
 	r->job.kernel[sizeof(r->job.kernel) - 1] = 0;
+}
+
+const struct process *report_process(const struct report *r, int pid)
+{
+	for (size_t i = 0; i < r->nprocesses; i++)
+		if (pid == 0 || r->processes[i].rec.pid == pid)
+			return &r->processes[i];
+	if (pid)
+		die("%s: it has no process %d", r->path, pid);
+	die("%s: it has no processes", r->path);
 }
 
 void report_load(struct report *r, const char *path)

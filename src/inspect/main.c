@@ -2,7 +2,9 @@
  * ckpt_inspect FILE: what is in an image, for people or with --json, and with --verify whether all
  * of it is as it was written.
  */
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "die.h"
@@ -12,15 +14,31 @@ enum { STATUS_DAMAGED = 1 };
 
 struct options {
 	bool json, verify;
-	const char *path;
+	int pid;
+	const char *core, *path;
 };
 
-static const char usage[] = "usage: ckpt_inspect [--json] [--verify] FILE\n";
+static const char usage[] = "usage: ckpt_inspect [--json] [--verify] FILE\n"
+			    "       ckpt_inspect --core CORE [--pid PID] FILE\n";
+
+static int pid_parse(const char *s)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(s, &end, 10);
+	if (errno || end == s || *end || pid <= 0 || pid > INT_MAX)
+		die_status(STATUS_USAGE, "--pid %.40s: must be a process id", s);
+	return (int)pid;
+}
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"core", required_argument, NULL, 'c'},
+		{"pid", required_argument, NULL, 'p'},
 		{"verify", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -35,6 +53,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verify = true;
+			break;
+		case 'c':
+			o->core = optarg;
+			break;
+		case 'p':
+			o->pid = pid_parse(optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -60,7 +84,9 @@ int main(int argc, char **argv)
 	report_load(&r, o.path);
 	if (o.verify && report_verify(&r) > 0)
 		return STATUS_DAMAGED;
-	if (o.json)
+	if (o.core)
+		report_core(&r, report_process(&r, o.pid), o.core);
+	else if (o.json)
 		report_json(&r);
 	else
 		report_text(&r);

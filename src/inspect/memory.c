@@ -1,0 +1,251 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "die.h"
+#include "memory.h"
+
+enum { SLOTS = 32 };
+
+/* A chunk as it was before it was compressed. */
+struct slot {
+	uint64_t chunk, used;
+	uint8_t *bytes; /* NULL: not used yet */
+};
+
+enum { FD_UNKNOWN = -2, FD_NONE = -1 };
+
+struct memory {
+	const struct report *r;
+	const struct process *p;
+	struct slot slots[SLOTS];
+	uint64_t clock;
+	void *dctx;
+	uint8_t *in;
+	int *fds; /* by area: the file that was mapped */
+};
+
+static void *need(size_t n)
+{
+	void *p = malloc(n);
+
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+struct memory *memory_open(const struct report *r, const struct process *p)
+{
+	struct memory *m = need(sizeof(*m));
+
+	*m = (struct memory){.r = r, .p = p};
+	m->dctx = image_dctx(need(image_dctx_size()), image_dctx_size());
+	m->in = need(IMAGE_CHUNK_MAX);
+	m->fds = need((p->nareas + 1) * sizeof(*m->fds));
+	for (size_t i = 0; i < p->nareas; i++)
+		m->fds[i] = FD_UNKNOWN;
+	return m;
+}
+
+const struct area *memory_area(const struct memory *m, uint64_t addr)
+{
+	size_t low = 0, high = m->p->nareas;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->p->areas[mid].rec.end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < m->p->nareas && m->p->areas[low].rec.start <= addr; low++)
+		if (addr < m->p->areas[low].rec.end && !(m->p->areas[low].rec.flags & VMA_GUARD))
+			return &m->p->areas[low];
+	return NULL;
+}
+
+/* ---- chunks ---- */
+
+static const uint8_t *chunk_bytes(struct memory *m, uint64_t chunk)
+{
+	const struct image_chunk *c = &m->r->image.chunks[chunk];
+	struct slot *s = m->slots;
+	int err;
+
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (m->slots[i].bytes && m->slots[i].chunk == chunk) {
+			m->slots[i].used = ++m->clock;
+			return m->slots[i].bytes;
+		}
+		if (m->slots[i].used < s->used)
+			s = &m->slots[i];
+	}
+	if (!s->bytes)
+		s->bytes = need(IMAGE_CHUNK_MAX);
+	s->chunk = UINT64_MAX;
+	err = image_verify_chunk(m->r->image.fd, c, m->in);
+	if (err == 0)
+		err = image_unpack(m->dctx, c, m->in, s->bytes);
+	if (err < 0)
+		die("%s: damaged: chunk %lu: %s", m->r->path, chunk, errno_name(err));
+	s->chunk = chunk;
+	s->used = ++m->clock;
+	return s->bytes;
+}
+
+/*
+ * What an extent of the stream has at pos: n bytes at most, how many is returned. 0: nothing, and *gap is how far the
+ * next one is.
+ */
+static size_t extent_read(struct memory *m, const struct extents *x, uint32_t stream, uint64_t pos, void *buf,
+			  size_t n, uint64_t *gap)
+{
+	size_t i = extents_find(x, stream, pos);
+	const struct image_extent *e = &x->e[i];
+	uint64_t skip, have;
+
+	*gap = UINT64_MAX;
+	if (i == x->n || e->stream != stream)
+		return 0;
+	if (e->start > pos) {
+		*gap = e->start - pos;
+		return 0;
+	}
+	skip = pos - e->start;
+	have = e->len - skip < n ? e->len - skip : n;
+	memcpy(buf, chunk_bytes(m, e->chunk) + e->chunk_offset + skip, have);
+	return have;
+}
+
+/* ---- mapped files ---- */
+
+static bool is_same_file(const struct area *a, const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_ino == a->rec.ino && (uint64_t)st->st_size == a->rec.file_size &&
+	       st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec == a->rec.file_mtime_ns;
+}
+
+static int file_of(struct memory *m, const struct area *a)
+{
+	int *fd = &m->fds[a - m->p->areas];
+	struct stat st;
+
+	if (*fd != FD_UNKNOWN)
+		return *fd;
+	*fd = a->rec.flags & VMA_DELETED ? FD_NONE : open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd >= 0 && (fstat(*fd, &st) < 0 || !is_same_file(a, &st))) {
+		close(*fd);
+		*fd = FD_NONE;
+	}
+	return *fd;
+}
+
+/* Of a file what is in it, and zeros behind its end in its last page. */
+static size_t file_read(struct memory *m, const struct area *a, uint64_t addr, void *buf, size_t n)
+{
+	uint64_t pos = a->rec.offset + (addr - a->rec.start);
+	uint64_t last = ALIGN_UP(a->rec.file_size, CKPT_PAGE);
+	int fd = file_of(m, a);
+	ssize_t got;
+
+	if (fd < 0 || pos >= last)
+		return 0;
+	n = n < last - pos ? n : last - pos;
+	memset(buf, 0, n);
+	got = pread(fd, buf, n, pos);
+	return got < 0 ? 0 : n;
+}
+
+/* ---- what is below private pages ---- */
+
+/* The object of shared memory; of a SysV segment by its id. 0: none. */
+static uint32_t object_of(const struct memory *m, const struct area *a)
+{
+	if (!(a->rec.flags & VMA_SYSV))
+		return a->rec.object;
+	for (size_t i = 0; i < m->r->nprocesses; i++)
+		for (size_t j = 0; j < m->r->processes[i].nipc; j++) {
+			const struct rec_ipc *c = &m->r->processes[i].ipc[j];
+
+			if (c->kind == IPC_SHM && (uint32_t)c->id == a->rec.object)
+				return c->object;
+		}
+	return 0;
+}
+
+static size_t object_read(struct memory *m, const struct area *a, uint64_t addr, void *buf, size_t n)
+{
+	uint64_t pos = a->rec.offset + (addr - a->rec.start), gap;
+	size_t got = extent_read(m, &m->r->objects, STREAM_OBJECT + object_of(m, a), pos, buf, n, &gap);
+
+	if (got)
+		return got;
+	n = n < gap ? n : gap;
+	memset(buf, 0, n);
+	return n;
+}
+
+static size_t base_read(struct memory *m, const struct area *a, uint64_t addr, void *buf, size_t n)
+{
+	uint64_t gap;
+	size_t got;
+
+	if (a->rec.flags & (VMA_VVAR | VMA_AIO))
+		return 0;
+	if (a->rec.flags & (VMA_OBJECT | VMA_SYSV))
+		return object_read(m, a, addr, buf, n);
+	if (!(a->rec.flags & VMA_FILE)) {
+		memset(buf, 0, n);
+		return n;
+	}
+	got = extent_read(m, &m->p->extents, STREAM_FILE_TEXT, addr, buf, n, &gap);
+	return got ? got : file_read(m, a, addr, buf, n < gap ? n : gap);
+}
+
+/* A part of what is wanted, all from one place. */
+static size_t part_read(struct memory *m, const struct area *a, uint64_t addr, void *buf, size_t n)
+{
+	uint64_t gap;
+	size_t got;
+
+	n = n < a->rec.end - addr ? n : a->rec.end - addr;
+	got = extent_read(m, &m->p->extents, STREAM_MEMORY, addr, buf, n, &gap);
+	return got ? got : base_read(m, a, addr, buf, n < gap ? n : gap);
+}
+
+size_t memory_read(struct memory *m, uint64_t addr, void *buf, size_t n)
+{
+	size_t done = 0, got;
+
+	while (done < n) {
+		const struct area *a = memory_area(m, addr + done);
+
+		got = a ? part_read(m, a, addr + done, (char *)buf + done, n - done) : 0;
+		if (got == 0)
+			break;
+		done += got;
+	}
+	return done;
+}
+
+bool memory_next(struct memory *m, const struct area *a, uint64_t addr, uint64_t *start, uint64_t *end)
+{
+	const struct extents *x = &m->p->extents;
+	size_t i;
+
+	if (addr >= a->rec.end)
+		return false;
+	*start = addr;
+	*end = a->rec.end;
+	if (a->rec.flags & (VMA_FILE | VMA_OBJECT | VMA_SYSV))
+		return true;
+	i = extents_find(x, STREAM_MEMORY, addr);
+	if (i == x->n || x->e[i].stream != STREAM_MEMORY || x->e[i].start >= a->rec.end)
+		return false;
+	*start = x->e[i].start > addr ? x->e[i].start : addr;
+	*end = x->e[i].start + x->e[i].len;
+	return true;
+}
