@@ -218,7 +218,7 @@ $(B)/bin/ckpt_$(1): $(call objects,$(call program_src,$(1))) $(if $(filter resta
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,--gc-sections -Wl,--as-needed -o $$@ $$(filter %.o,$$^) \
-		$(LIBCOMMON) $(LIBCORE) $(ZSTD_A) -lpthread $(ELF_LIBS) $(JANSSON_LIBS)
+		$(LIBCOMMON) $(LIBCORE) $(ZSTD_A) -lpthread $(ELF_LIBS) $(UNWIND_LIBS) $(JANSSON_LIBS)
 endef
 $(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
 

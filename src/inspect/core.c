@@ -254,14 +254,17 @@ void report_core(const struct report *r, const struct process *p, const char *pa
 {
 	struct core c = {.r = r, .p = p, .memory = memory_open(r, p), .path = path};
 	char *block = grow(NULL, BLOCK);
+	struct stat st;
 
 	note_process(&c);
 	note_files(&c);
 	note_threads(&c);
 	segments_make(&c);
-	c.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	c.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (c.fd < 0)
 		die("cannot open %s:", path);
+	if (fstat(c.fd, &st) < 0 || !S_ISREG(st.st_mode))
+		die("%s: no regular file", path);
 	if (fchmod(c.fd, 0600) < 0 || ftruncate(c.fd, headers_write(&c)) < 0)
 		fail(&c);
 	for (size_t i = 0; i < c.nsegments; i++)

@@ -51,6 +51,19 @@ struct child {
 	struct rec_child rec; /* comm is terminated */
 };
 
+/* A call that had not returned; the first is where the thread was. */
+struct frame {
+	uint64_t pc;
+	const char *function; /* NULL: unknown */
+	uint64_t offset;      /* of pc in it */
+	const char *object;   /* file that the code is of, "" for none */
+};
+
+struct stack {
+	struct frame *frames;
+	size_t nframes;
+};
+
 struct process {
 	struct rec_process rec;
 	struct share own;    /* what its writer has written */
@@ -64,6 +77,7 @@ struct process {
 	size_t nwarnings;
 	struct rec_thread *threads;
 	size_t nthreads;
+	struct stack *stacks; /* by thread; NULL: report_stacks() was not called */
 	struct area *areas;
 	size_t nareas;
 	struct file *files; /* that were saved with this process, by id */
@@ -99,6 +113,10 @@ size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start);
  * many there are.
  */
 size_t report_verify(struct report *r);
+/* Find out what all threads were doing. */
+void report_stacks(struct report *r);
+/* The stacks only. */
+void report_stacks_text(const struct report *r);
 void report_text(const struct report *r);
 void report_json(const struct report *r);
 

@@ -85,6 +85,23 @@ static json_t *warnings_json(const struct process *p)
 	return list;
 }
 
+static json_t *stack_json(const struct stack *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->nframes; i++) {
+		const struct frame *f = &s->frames[i];
+		json_t *o = json_object();
+
+		put(o, "pc", address(f->pc));
+		put(o, "function", f->function ? string(f->function) : json_null());
+		put(o, "offset", json_integer(f->offset));
+		put(o, "object", string(f->object));
+		add(list, o);
+	}
+	return list;
+}
+
 static json_t *threads_json(const struct process *p)
 {
 	json_t *list = json_array();
@@ -94,6 +111,8 @@ static json_t *threads_json(const struct process *p)
 
 		put(o, "tid", json_integer(p->threads[i].tid));
 		put(o, "name", string(p->threads[i].comm));
+		if (p->stacks)
+			put(o, "stack", stack_json(&p->stacks[i]));
 		add(list, o);
 	}
 	return list;

@@ -13,12 +13,12 @@
 enum { STATUS_DAMAGED = 1 };
 
 struct options {
-	bool json, verify;
+	bool json, stacks, verify;
 	int pid;
 	const char *core, *path;
 };
 
-static const char usage[] = "usage: ckpt_inspect [--json] [--verify] FILE\n"
+static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--verify] FILE\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n";
 
 static int pid_parse(const char *s)
@@ -39,6 +39,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"core", required_argument, NULL, 'c'},
 		{"pid", required_argument, NULL, 'p'},
+		{"stacks", no_argument, NULL, 's'},
 		{"verify", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -53,6 +54,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verify = true;
+			break;
+		case 's':
+			o->stacks = true;
 			break;
 		case 'c':
 			o->core = optarg;
@@ -84,10 +88,14 @@ int main(int argc, char **argv)
 	report_load(&r, o.path);
 	if (o.verify && report_verify(&r) > 0)
 		return STATUS_DAMAGED;
+	if (o.stacks)
+		report_stacks(&r);
 	if (o.core)
 		report_core(&r, report_process(&r, o.pid), o.core);
 	else if (o.json)
 		report_json(&r);
+	else if (o.stacks)
+		report_stacks_text(&r);
 	else
 		report_text(&r);
 	if (fflush(stdout) || ferror(stdout))

@@ -49,6 +49,11 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 	return m;
 }
 
+const struct process *memory_process(const struct memory *m)
+{
+	return m->p;
+}
+
 const struct area *memory_area(const struct memory *m, uint64_t addr)
 {
 	size_t low = 0, high = m->p->nareas;
@@ -128,7 +133,7 @@ static bool is_same_file(const struct area *a, const struct stat *st)
 	       st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec == a->rec.file_mtime_ns;
 }
 
-static int file_of(struct memory *m, const struct area *a)
+int memory_file(struct memory *m, const struct area *a)
 {
 	int *fd = &m->fds[a - m->p->areas];
 	struct stat st;
@@ -148,7 +153,7 @@ static size_t file_read(struct memory *m, const struct area *a, uint64_t addr, v
 {
 	uint64_t pos = a->rec.offset + (addr - a->rec.start);
 	uint64_t last = ALIGN_UP(a->rec.file_size, CKPT_PAGE);
-	int fd = file_of(m, a);
+	int fd = memory_file(m, a);
 	ssize_t got;
 
 	if (fd < 0 || pos >= last)

@@ -18,6 +18,9 @@ size_t memory_read(struct memory *m, uint64_t addr, void *buf, size_t n);
  * none.
  */
 bool memory_next(struct memory *m, const struct area *a, uint64_t addr, uint64_t *start, uint64_t *end);
+const struct process *memory_process(const struct memory *m);
+/* The file that the area maps, open for reading; -1: it is not there any more, or another one. */
+int memory_file(struct memory *m, const struct area *a);
 /* The area that addr is in, or NULL. */
 const struct area *memory_area(const struct memory *m, uint64_t addr);
 

@@ -209,6 +209,45 @@ static void put_process(const struct process *p)
 	put_children(p);
 }
 
+/* ---- stacks ---- */
+
+static void put_frame(size_t i, const struct frame *f)
+{
+	printf("  #%-3zu 0x%016lx ", i, f->pc);
+	put_safe(f->function ? f->function : "?");
+	if (f->function)
+		printf("+0x%lx", f->offset);
+	if (*f->object) {
+		printf(" (");
+		put_safe(f->object);
+		printf(")");
+	}
+	putchar('\n');
+}
+
+static void put_stacks(const struct process *p)
+{
+	printf("process %d (", p->rec.pid);
+	put_safe(p->comm);
+	printf(")\n");
+	for (size_t i = 0; i < p->nthreads; i++) {
+		printf("\n thread %d (", p->threads[i].tid);
+		put_safe(p->threads[i].comm);
+		printf(")\n");
+		for (size_t j = 0; j < p->stacks[i].nframes; j++)
+			put_frame(j, &p->stacks[i].frames[j]);
+	}
+}
+
+void report_stacks_text(const struct report *r)
+{
+	for (size_t i = 0; i < r->nprocesses; i++) {
+		if (i)
+			putchar('\n');
+		put_stacks(&r->processes[i]);
+	}
+}
+
 void report_text(const struct report *r)
 {
 	put_image(r);
