@@ -6,6 +6,7 @@
 #include <string.h>
 #include <jansson.h>
 #include "die.h"
+#include "diff.h"
 #include "inspect.h"
 
 /* jansson frees what it can't add, so that only a failure needs to be looked for. */
@@ -260,6 +261,14 @@ static json_t *process_json(const struct process *p)
 	return o;
 }
 
+static void print(json_t *o)
+{
+	if (json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
+		die("cannot write to standard output");
+	putchar('\n');
+	json_decref(o);
+}
+
 void report_json(const struct report *r)
 {
 	json_t *o = json_object(), *processes = json_array();
@@ -276,8 +285,60 @@ void report_json(const struct report *r)
 	for (size_t i = 0; i < r->nprocesses; i++)
 		add(processes, process_json(&r->processes[i]));
 	put(o, "processes", processes);
-	if (json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
-		die("cannot write to standard output");
-	putchar('\n');
-	json_decref(o);
+	print(o);
+}
+
+/* ---- differences ---- */
+
+static json_t *change_json(const struct change *c)
+{
+	json_t *o = json_object();
+	char perm[5];
+
+	put(o, "start", address(c->area->rec.start));
+	put(o, "end", address(c->area->rec.end));
+	put(o, "permissions", string(area_permissions(c->area, perm)));
+	put(o, "name", string(area_name(c->area)));
+	put(o, "pages", json_integer((c->area->rec.end - c->area->rec.start) / CKPT_PAGE));
+	put(o, "changed", json_integer(c->changed));
+	put(o, "added", json_integer(c->added));
+	put(o, "removed", json_integer(c->removed));
+	return o;
+}
+
+static json_t *difference_json(const struct difference *d)
+{
+	const struct process *p = d->after ? d->after : d->before;
+	json_t *o = json_object(), *list = json_array();
+
+	put(o, "pid", json_integer(p->rec.pid));
+	put(o, "name", string(p->comm));
+	put(o, "before", json_boolean(d->before));
+	put(o, "after", json_boolean(d->after));
+	for (size_t i = 0; i < d->nchanges; i++)
+		add(list, change_json(&d->changes[i]));
+	put(o, "memory", list);
+	return o;
+}
+
+static json_t *diff_image_json(const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(o, "image", string(r->path));
+	put(o, "created", json_real(r->image.header.created_ns / 1e9));
+	put(o, "job", job_json(&r->job));
+	return o;
+}
+
+void diff_json(const struct report *a, const struct report *b, const struct difference *d, size_t n)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	put(o, "before", diff_image_json(a));
+	put(o, "after", diff_image_json(b));
+	for (size_t i = 0; i < n; i++)
+		add(list, difference_json(&d[i]));
+	put(o, "processes", list);
+	print(o);
 }

@@ -8,18 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "die.h"
+#include "diff.h"
 #include "inspect.h"
 
 enum { STATUS_DAMAGED = 1 };
 
 struct options {
-	bool json, stacks, verify;
+	bool json, stacks, verify, diff;
 	int pid;
 	const char *core, *path;
+	const char *later; /* with --diff */
 };
 
 static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--verify] FILE\n"
-			    "       ckpt_inspect --core CORE [--pid PID] FILE\n";
+			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
+			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
 
 static int pid_parse(const char *s)
 {
@@ -39,6 +42,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"core", required_argument, NULL, 'c'},
 		{"pid", required_argument, NULL, 'p'},
+		{"diff", no_argument, NULL, 'd'},
 		{"stacks", no_argument, NULL, 's'},
 		{"verify", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
@@ -54,6 +58,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verify = true;
+			break;
+		case 'd':
+			o->diff = true;
 			break;
 		case 's':
 			o->stacks = true;
@@ -73,9 +80,21 @@ static void parse_options(struct options *o, int argc, char **argv)
 			exit(STATUS_USAGE);
 		}
 	}
-	if (optind != argc - 1)
-		die_status(STATUS_USAGE, "one image must be given (see --help)");
+	if (optind != argc - 1 - o->diff)
+		die_status(STATUS_USAGE, "%s must be given (see --help)", o->diff ? "two images" : "one image");
 	o->path = argv[optind];
+	o->later = argv[argc - 1];
+}
+
+static void diff(const struct options *o, struct report *before)
+{
+	struct report after;
+	struct difference *d;
+	size_t n;
+
+	report_load(&after, o->later);
+	d = report_diff(before, &after, &n);
+	(o->json ? diff_json : diff_text)(before, &after, d, n);
 }
 
 int main(int argc, char **argv)
@@ -92,6 +111,8 @@ int main(int argc, char **argv)
 		report_stacks(&r);
 	if (o.core)
 		report_core(&r, report_process(&r, o.pid), o.core);
+	else if (o.diff)
+		diff(&o, &r);
 	else if (o.json)
 		report_json(&r);
 	else if (o.stacks)

@@ -2,6 +2,7 @@
  * The report for people. Tables have a line a thing, whose last column is as long as it is.
  */
 #include <stdio.h>
+#include "diff.h"
 #include "inspect.h"
 #include "units.h"
 
@@ -254,4 +255,52 @@ void report_text(const struct report *r)
 	put_processes(r);
 	for (size_t i = 0; i < r->nprocesses; i++)
 		put_process(&r->processes[i]);
+}
+
+/* ---- differences ---- */
+
+static void put_change(const struct change *c)
+{
+	char perm[5];
+
+	printf("  %16lx %16lx %s %10lu %10lu %10lu %10lu ", c->area->rec.start, c->area->rec.end,
+	       area_permissions(c->area, perm), (c->area->rec.end - c->area->rec.start) / CKPT_PAGE, c->changed, c->added,
+	       c->removed);
+	put_safe(area_name(c->area));
+	putchar('\n');
+}
+
+static void put_changes(const struct difference *d)
+{
+	struct change sum = {0};
+
+	printf("\n  %16s %16s %s %10s %10s %10s %10s WHAT\n", "START", "END", "PERM", "PAGES", "CHANGED", "ADDED",
+	       "REMOVED");
+	for (size_t i = 0; i < d->nchanges; i++) {
+		const struct change *c = &d->changes[i];
+
+		sum.changed += c->changed;
+		sum.added += c->added;
+		sum.removed += c->removed;
+		if (c->changed || c->added || c->removed)
+			put_change(c);
+	}
+	printf("  %49s %10lu %10lu %10lu\n", "all areas", sum.changed, sum.added, sum.removed);
+}
+
+void diff_text(const struct report *a, const struct report *b, const struct difference *d, size_t n)
+{
+	char t[UNITS_MAX];
+
+	printf("before  %s, %s\n", a->path, units_time(t, a->image.header.created_ns));
+	printf("after   %s, %s\n", b->path, units_time(t, b->image.header.created_ns));
+	for (size_t i = 0; i < n; i++) {
+		const struct process *p = d[i].after ? d[i].after : d[i].before;
+
+		printf("\nprocess %d (", p->rec.pid);
+		put_safe(p->comm);
+		printf(")%s\n", !d[i].before ? ", only after" : !d[i].after ? ", only before" : "");
+		if (d[i].before && d[i].after)
+			put_changes(&d[i]);
+	}
 }
