@@ -64,6 +64,12 @@ struct stack {
 	size_t nframes;
 };
 
+/* Of the environment. */
+struct variable {
+	const char *name, *value;
+	bool secret; /* looks like something that not everybody is to see */
+};
+
 struct process {
 	struct rec_process rec;
 	struct share own;    /* what its writer has written */
@@ -90,6 +96,8 @@ struct process {
 	size_t nipc;
 	struct child *children;
 	size_t nchildren;
+	struct variable *environment; /* filled by report_environment() */
+	size_t nenvironment;
 	struct extents extents;
 };
 
@@ -102,6 +110,7 @@ struct report {
 	size_t nprocesses;
 	struct extents objects; /* those of all objects, whoever wrote them */
 	bool verified;
+	bool secrets; /* show them */
 };
 
 /* Open and read all but the chunks; dies with one line when the file is no good image. */
@@ -115,6 +124,10 @@ size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start);
 size_t report_verify(struct report *r);
 /* Find out what all threads were doing. */
 void report_stacks(struct report *r);
+/* Find the environments that the processes were started with. */
+void report_environment(struct report *r);
+/* What is to be shown of a variable. */
+const char *variable_value(const struct report *r, const struct variable *v);
 /* The stacks only. */
 void report_stacks_text(const struct report *r);
 void report_text(const struct report *r);

@@ -234,7 +234,20 @@ static void put_size(json_t *o, const struct process *p)
 	put(o, "shared", json_integer(p->shared.saved));
 }
 
-static json_t *process_json(const struct process *p)
+static json_t *environment_json(const struct report *r, const struct process *p)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < p->nenvironment; i++) {
+		json_t *name = string(p->environment[i].name);
+
+		put(o, json_string_value(name), string(variable_value(r, &p->environment[i])));
+		json_decref(name);
+	}
+	return o;
+}
+
+static json_t *process_json(const struct report *r, const struct process *p)
 {
 	json_t *o = json_object();
 
@@ -258,6 +271,8 @@ static json_t *process_json(const struct process *p)
 	put(o, "ipc", ipc_json(p));
 	put(o, "descriptors", descriptors_json(p));
 	put(o, "children", children_json(p));
+	if (p->nenvironment)
+		put(o, "environment", environment_json(r, p));
 	return o;
 }
 
@@ -283,7 +298,7 @@ void report_json(const struct report *r)
 	put(o, "verified", json_boolean(r->verified));
 	put(o, "job", job_json(&r->job));
 	for (size_t i = 0; i < r->nprocesses; i++)
-		add(processes, process_json(&r->processes[i]));
+		add(processes, process_json(r, &r->processes[i]));
 	put(o, "processes", processes);
 	print(o);
 }

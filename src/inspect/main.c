@@ -14,13 +14,13 @@
 enum { STATUS_DAMAGED = 1 };
 
 struct options {
-	bool json, stacks, verify, diff;
+	bool json, stacks, verify, diff, environment, secrets;
 	int pid;
 	const char *core, *path;
 	const char *later; /* with --diff */
 };
 
-static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--verify] FILE\n"
+static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--environment [--secrets]] [--verify] FILE\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
 			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
 
@@ -42,6 +42,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"core", required_argument, NULL, 'c'},
 		{"pid", required_argument, NULL, 'p'},
+		{"environment", no_argument, NULL, 'e'},
+		{"secrets", no_argument, NULL, 'S'},
 		{"diff", no_argument, NULL, 'd'},
 		{"stacks", no_argument, NULL, 's'},
 		{"verify", no_argument, NULL, 'v'},
@@ -58,6 +60,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			o->verify = true;
+			break;
+		case 'e':
+			o->environment = true;
+			break;
+		case 'S':
+			o->environment = o->secrets = true;
 			break;
 		case 'd':
 			o->diff = true;
@@ -107,8 +115,11 @@ int main(int argc, char **argv)
 	report_load(&r, o.path);
 	if (o.verify && report_verify(&r) > 0)
 		return STATUS_DAMAGED;
+	r.secrets = o.secrets;
 	if (o.stacks)
 		report_stacks(&r);
+	if (o.environment)
+		report_environment(&r);
 	if (o.core)
 		report_core(&r, report_process(&r, o.pid), o.core);
 	else if (o.diff)

@@ -2,9 +2,13 @@
  * The report for people. Tables have a line a thing, whose last column is as long as it is.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include "die.h"
 #include "diff.h"
 #include "inspect.h"
 #include "units.h"
+
+enum { DEPTH_MAX = 40 };
 
 /* A string of the image: nothing in it may steer a terminal. */
 static void put_safe(const char *s)
@@ -68,21 +72,70 @@ static void put_image(const struct report *r)
 			   : "tables only (--verify: all of it)");
 }
 
+enum { NOBODY = -1 };
+
+/* Its place among the others, above it; anything else in a damaged image is taken for none. */
+static int32_t parent_of(const struct report *r, int32_t i)
+{
+	int32_t parent = i < 0 ? NOBODY : r->processes[i].rec.parent;
+
+	return parent >= 0 && parent < i ? parent : NOBODY;
+}
+
+/* Below its parent, as far as that is in the image. */
+static int depth_of(const struct report *r, const struct process *p)
+{
+	int depth = 0;
+
+	for (int32_t i = p - r->processes; (i = parent_of(r, i)) != NOBODY && depth < DEPTH_MAX;)
+		depth++;
+	return depth;
+}
+
+static void put_line(const struct report *r, const struct process *p)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+
+	printf("%10d %10d %10s %10s %10s  %*s", p->rec.pid, p->rec.ppid, units_memory(a, p->own.saved),
+	       units_memory(b, p->own.stored), units_memory(c, p->shared.saved), 2 * depth_of(r, p), "");
+	put_safe(p->comm);
+	printf("%s\n", p->rec.flags & PROCESS_STOPPED ? " (stopped)" : "");
+}
+
+/* Each below its parent: next[] leads from one to the next of the same parent, child[] to the first child. */
+static void put_tree(const struct report *r, const int32_t *child, const int32_t *next, int32_t first)
+{
+	for (int32_t i = first, down; i != NOBODY; i = down) {
+		put_line(r, &r->processes[i]);
+		down = child[i];
+		for (; down == NOBODY && i != NOBODY; i = parent_of(r, i))
+			down = next[i];
+	}
+}
+
 /* A line for each process, when there are more than one. */
 static void put_processes(const struct report *r)
 {
+	int32_t *child, *next, first = NOBODY;
+
 	if (r->nprocesses < 2)
 		return;
 	printf("\nprocesses\n%10s %10s %10s %10s %10s  NAME\n", "PID", "PARENT", "SAVED", "ON DISK", "SHARED");
-	for (size_t i = 0; i < r->nprocesses; i++) {
-		const struct process *p = &r->processes[i];
-		char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+	child = malloc(r->nprocesses * sizeof(*child));
+	next = malloc(r->nprocesses * sizeof(*next));
+	if (!child || !next)
+		die("out of memory");
+	for (size_t i = 0; i < r->nprocesses; i++)
+		child[i] = NOBODY;
+	for (int32_t i = (int32_t)r->nprocesses - 1; i >= 0; i--) {
+		int32_t *list = parent_of(r, i) == NOBODY ? &first : &child[parent_of(r, i)];
 
-		printf("%10d %10d %10s %10s %10s  ", p->rec.pid, p->rec.ppid, units_memory(a, p->own.saved),
-		       units_memory(b, p->own.stored), units_memory(c, p->shared.saved));
-		put_safe(p->comm);
-		printf("%s\n", p->rec.flags & PROCESS_STOPPED ? " (stopped)" : "");
+		next[i] = *list;
+		*list = i;
 	}
+	put_tree(r, child, next, first);
+	free(child);
+	free(next);
 }
 
 static void put_children(const struct process *p)
@@ -191,7 +244,20 @@ static void put_descriptors(const struct process *p)
 	}
 }
 
-static void put_process(const struct process *p)
+static void put_environment(const struct report *r, const struct process *p)
+{
+	if (p->nenvironment)
+		printf("\n  environment\n");
+	for (size_t i = 0; i < p->nenvironment; i++) {
+		printf("  ");
+		put_safe(p->environment[i].name);
+		putchar('=');
+		put_safe(variable_value(r, &p->environment[i]));
+		putchar('\n');
+	}
+}
+
+static void put_process(const struct report *r, const struct process *p)
 {
 	printf("\nprocess %d (", p->rec.pid);
 	put_safe(p->comm);
@@ -208,6 +274,7 @@ static void put_process(const struct process *p)
 	put_ipc(p);
 	put_descriptors(p);
 	put_children(p);
+	put_environment(r, p);
 }
 
 /* ---- stacks ---- */
@@ -254,7 +321,7 @@ void report_text(const struct report *r)
 	put_image(r);
 	put_processes(r);
 	for (size_t i = 0; i < r->nprocesses; i++)
-		put_process(&r->processes[i]);
+		put_process(r, &r->processes[i]);
 }
 
 /* ---- differences ---- */

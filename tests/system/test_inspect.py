@@ -170,3 +170,47 @@ def test_wrong_use_is_status_2(ckpt, args):
     done = ckpt.run("ckpt_inspect", *args)
     assert done.returncode == 2
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1
+
+
+GENERATIONS = """
+import os, signal
+def deeper(n):
+    if n and os.fork() == 0:
+        return deeper(n - 1)
+    if n == 0:
+        print("ready", flush=True)
+    while True:
+        signal.pause()
+deeper(3)
+"""
+
+
+def test_processes_are_shown_as_a_tree(ckpt):
+    job = ckpt.launch(["/usr/bin/python3", "-c", GENERATIONS])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    text = ckpt.run("ckpt_inspect", image).stdout
+    table = text.split("\nprocesses\n")[1].split("\n\n")[0].splitlines()[1:]
+    rows = [(int(l.split()[0]), int(l.split()[1]), len(l) - len(l.rstrip().split()[-1])) for l in table]
+    assert len(rows) == 4
+    for (pid, _, column), (_, parent, deeper) in zip(rows, rows[1:]):
+        assert parent == pid and deeper == column + 2, text
+
+
+def test_environment_hides_secrets(ckpt):
+    env = {"MY_TOKEN": "geheim1", "DATABASE": "postgres://me:geheim2@host/db", "PLAIN": "http://host/a:b@c",
+           "EMPTY": ""}
+    job = ckpt.launch(["/usr/bin/python3", "-c", "print('ready', flush=True); import time; time.sleep(600)"], env=env)
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    assert "environment" not in ckpt.run("ckpt_inspect", image).stdout
+    text = ckpt.run("ckpt_inspect", "--environment", image).stdout
+    assert "  PLAIN=http://host/a:b@c\n" in text and "  EMPTY=\n" in text
+    assert "  MY_TOKEN=(hidden)\n" in text and "  DATABASE=(hidden)\n" in text and "geheim" not in text
+    report = json.loads(ckpt.run("ckpt_inspect", "--environment", "--json", image).stdout)
+    assert report["processes"][0]["environment"]["MY_TOKEN"] == "(hidden)"
+    report = json.loads(ckpt.run("ckpt_inspect", "--secrets", "--json", image).stdout)
+    found = report["processes"][0]["environment"]
+    assert {k: found[k] for k in env} == env
