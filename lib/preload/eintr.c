@@ -6,8 +6,14 @@
  * Absolute timeouts need nothing. Where the kernel leaves the rest of a relative one in memory
  * (nanosleep with rem, select, ppoll), that is what is waited for next. For the others the wrappers
  * (wrappers/timeouts.c) record a deadline, and the rest is computed here.
+ *
+ * But a signal of the program's own is to interrupt the call. When it comes before the thread has made the call
+ * again, its handler would return to a call that then waits for ever. So after a freeze handlers return by way of
+ * signal_return_plain or _restarting (arch/x86_64.S), and if what was interrupted is a thread on its way back to its call, the call ends
+ * there as the kernel would have ended it.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <time.h>
 #include "preload.h"
 #include "frozen.h"
@@ -15,7 +21,15 @@
 __thread struct wait_record wait_record;
 __thread uint32_t thread_freezes;
 
+/* A thread that was sent back to a call, and may not have made it yet. rip 0: none. */
+static __thread struct {
+	uint64_t rip, rsp;
+	bool always; /* even a handler with SA_RESTART interrupts it */
+} sent_back __attribute__((tls_model("initial-exec")));
+
 extern const char syscall_returned[] HIDDEN; /* in our syscall(2) wrapper, arch/x86_64.S */
+extern const char signal_return_plain[] HIDDEN, signal_return_restarting[] HIDDEN;
+void signal_return_check(ucontext_t *uc, bool restarts) HIDDEN;
 
 /*
  * The number that the code before the syscall instruction loads: "mov $n,%eax" with at most 15 bytes
@@ -79,6 +93,79 @@ static void wait_shorten(greg_t *reg, int nr)
 		reg[REG_R10] = left; /* epoll_wait, epoll_pwait */
 }
 
+/* ---- signals that interrupt ---- */
+
+enum { FUTEX_WAITV = 449 }; /* Linux 5.16 */
+
+/* Calls that wait, and are made again behind a handler with SA_RESTART. */
+static bool is_restartable(long nr)
+{
+	static const uint16_t calls[] = {
+		__NR_read,	   __NR_write,	   __NR_readv,	   __NR_writev,	      __NR_recvfrom,
+		__NR_sendto,	   __NR_recvmsg,   __NR_sendmsg,   __NR_recvmmsg,     __NR_sendmmsg,
+		__NR_accept,	   __NR_accept4,   __NR_connect,   __NR_wait4,	      __NR_waitid,
+		__NR_futex,	   __NR_flock,	   __NR_fcntl,	   __NR_ioctl,	      __NR_mq_timedsend,
+		__NR_open,	   __NR_openat,	   __NR_splice,	   __NR_tee,	      __NR_mq_timedreceive,
+		__NR_vmsplice,	   __NR_sendfile,  __NR_getrandom, FUTEX_WAITV,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* The kernel has sent it back by itself, because our own handler has SA_RESTART. */
+static bool is_at_call(const greg_t *reg)
+{
+	const uint8_t *rip = (const uint8_t *)reg[REG_RIP];
+
+	return is_restartable(reg[REG_RAX]) && rip[0] == 0x0f && rip[1] == 0x05;
+}
+
+static void sent_back_note(const greg_t *reg, bool always)
+{
+	sent_back.rip = reg[REG_RIP];
+	sent_back.rsp = reg[REG_RSP];
+	sent_back.always = always;
+}
+
+/* The kernel's sigaction: handler, flags, restorer, mask. */
+enum { ACTION_HANDLER, ACTION_FLAGS, ACTION_RESTORER, ACTION_WORDS = 4 };
+#define ACTION_HAS_RESTORER 0x04000000ull
+
+/* A handler has returned, with SA_RESTART or without; uc is what it goes on with. Runs on the program's stack. */
+void signal_return_check(ucontext_t *uc, bool restarts)
+{
+	greg_t *reg = uc->uc_mcontext.gregs;
+
+	if (!sent_back.rip || sent_back.rip != (uint64_t)reg[REG_RIP] || sent_back.rsp != (uint64_t)reg[REG_RSP])
+		return;
+	if (restarts && !sent_back.always)
+		return;
+	sent_back.rip = 0;
+	reg[REG_RAX] = -EINTR;
+	reg[REG_RIP] += 2;
+}
+
+void eintr_watch_handlers(void)
+{
+	for (int sig = 1; sig <= 64; sig++) {
+		uint64_t action[ACTION_WORDS] = {0}, to;
+
+		if (sig == preload.config.signo || sys_call4(__NR_rt_sigaction, sig, NULL, action, 8) < 0)
+			continue;
+		to = (uint64_t)(action[ACTION_FLAGS] & SA_RESTART ? signal_return_restarting : signal_return_plain);
+		if (action[ACTION_HANDLER] <= 1 || !(action[ACTION_FLAGS] & ACTION_HAS_RESTORER) ||
+		    action[ACTION_RESTORER] == to)
+			continue;
+		action[ACTION_RESTORER] = to;
+		sys_call4(__NR_rt_sigaction, sig, action, NULL, 8);
+	}
+}
+
+/* ---- the whole ---- */
+
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 {
 	greg_t *reg = uc->uc_mcontext.gregs;
@@ -86,9 +173,16 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	int nr;
 
 	thread_freezes++;
-	if (rest_continue(uc))
+	sent_back.rip = 0;
+	if (rest_continue(uc) || rest_is_run(reg)) {
+		sent_back_note(reg, true);
 		return;
-	if (reg[REG_RAX] != -4 /* EINTR */ || rip[-2] != 0x0f || rip[-1] != 0x05)
+	}
+	if (is_at_call(reg)) {
+		sent_back_note(reg, false);
+		return;
+	}
+	if (reg[REG_RAX] != -EINTR || rip[-2] != 0x0f || rip[-1] != 0x05)
 		return;
 	nr = interrupted_nr(reg, blocked);
 	if (nr < 0)
@@ -101,4 +195,5 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 		reg[REG_RDX] = reg[REG_R10];
 	reg[REG_RIP] -= 2;
 	reg[REG_RAX] = nr;
+	sent_back_note(reg, true);
 }

@@ -497,6 +497,7 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 		tell_thawed(c);
 		await_stop(c);
 	}
+	eintr_watch_handlers();
 	freeze_thaw();
 }
 

@@ -168,6 +168,10 @@ struct blocked_call {
 
 /* If the freeze interrupted a system call that now would fail with EINTR, run it again. */
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked) HIDDEN;
+/* Before a thaw: let handlers of the program's tell when they return, for signals that come while it begins. */
+void eintr_watch_handlers(void) HIDDEN;
+/* rest.c: is the thread about to call for the rest? */
+bool rest_is_run(const greg_t *reg) HIDDEN;
 /* rest.c: if it made a call return with a part of the bytes, let the thread do the rest. False: no. */
 bool rest_continue(ucontext_t *uc) HIDDEN;
 

@@ -115,6 +115,11 @@ static bool rest_put(uint64_t at, const struct rest *r)
 	       sizeof(*r);
 }
 
+bool rest_is_run(const greg_t *reg)
+{
+	return reg[REG_RIP] == (greg_t)rest_run;
+}
+
 bool rest_continue(ucontext_t *uc)
 {
 	greg_t *reg = uc->uc_mcontext.gregs;

@@ -133,6 +133,8 @@ void report_stacks_text(const struct report *r);
 void report_text(const struct report *r);
 void report_json(const struct report *r);
 
+/* Only r->job, of r->image, which is open: 0, or -errno with why filled. */
+int report_job(struct report *r, struct text *why);
 /* The process with this pid, or the first one for 0. Dies when there is none. */
 const struct process *report_process(const struct report *r, int pid);
 /*

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "die.h"
 #include "diff.h"
+#include "generations.h"
 #include "inspect.h"
 
 /* jansson frees what it can't add, so that only a failure needs to be looked for. */
@@ -355,5 +356,33 @@ void diff_json(const struct report *a, const struct report *b, const struct diff
 	for (size_t i = 0; i < n; i++)
 		add(list, difference_json(&d[i]));
 	put(o, "processes", list);
+	print(o);
+}
+
+/* ---- generations ---- */
+
+static json_t *generation_json(const struct generation *g)
+{
+	json_t *o = json_object();
+
+	put(o, "file", string(g->file));
+	put(o, "bytes", json_integer(g->bytes));
+	put(o, "problem", g->problem ? string(g->problem) : json_null());
+	if (g->problem)
+		return o;
+	put(o, "created", json_real(g->created_ns / 1e9));
+	put(o, "processes", json_integer(g->nprocesses));
+	put(o, "job", job_json(&g->job));
+	return o;
+}
+
+void generations_json(const char *directory, const struct generation *g, size_t n)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	put(o, "directory", string(directory));
+	for (size_t i = 0; i < n; i++)
+		add(list, generation_json(&g[i]));
+	put(o, "images", list);
 	print(o);
 }

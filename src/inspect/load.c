@@ -6,6 +6,7 @@
  * was saved with another process, and an object's bytes may be among several processes' extents. So these
  * are looked up when all processes are there.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,27 +297,30 @@ static void load_processes(struct report *r, struct text *why)
 	find_objects(r);
 }
 
-static void load_job(struct report *r, struct text *why)
+int report_job(struct report *r, struct text *why)
 {
 	const struct image_section *s = image_find(&r->image, SECTION_JOB, 0);
 	const struct rec *rec;
 	struct rec_iter it;
 	void *data;
 	size_t n;
+	int err = s ? image_read_section(&r->image, s, &data, &n, why) : 0;
 
-	if (!s)
-		die("%s: damaged: no description of the job", r->path);
-	if (image_read_section(&r->image, s, &data, &n, why) < 0)
-		die("%s: %s", r->path, why->buf);
-	it = rec_iter(data, n);
-	rec = rec_next_type(&it, REC_JOB);
-	if (!rec)
-		die("%s: damaged: no description of the job", r->path);
+	if (err < 0)
+		return err;
+	if (s)
+		it = rec_iter(data, n);
+	rec = s ? rec_next_type(&it, REC_JOB) : NULL;
+	if (!rec) {
+		text_put(why, "damaged: no description of the job");
+		return -EBADMSG;
+	}
 	rec_get(rec, &r->job, sizeof(r->job));
 	r->job.job[sizeof(r->job.job) - 1] = 0;
 	r->job.name[sizeof(r->job.name) - 1] = 0;
 	r->job.host[sizeof(r->job.host) - 1] = 0;
 	r->job.kernel[sizeof(r->job.kernel) - 1] = 0;
+	return 0;
 }
 
 const struct process *report_process(const struct report *r, int pid)
@@ -343,6 +347,7 @@ void report_load(struct report *r, const char *path)
 		die("%s: %s", path, buf);
 	for (uint64_t i = 0; i < r->image.nchunks; i++)
 		r->raw += r->image.chunks[i].raw;
-	load_job(r, &why);
+	if (report_job(r, &why) < 0)
+		die("%s: %s", path, buf);
 	load_processes(r, &why);
 }

@@ -7,8 +7,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include "die.h"
 #include "diff.h"
+#include "generations.h"
 #include "inspect.h"
 
 enum { STATUS_DAMAGED = 1 };
@@ -21,6 +23,7 @@ struct options {
 };
 
 static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--environment [--secrets]] [--verify] FILE\n"
+			    "       ckpt_inspect [--json] DIRECTORY\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
 			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
 
@@ -105,31 +108,55 @@ static void diff(const struct options *o, struct report *before)
 	(o->json ? diff_json : diff_text)(before, &after, d, n);
 }
 
-int main(int argc, char **argv)
+/* The images of a directory; true when path is one. */
+static bool directory(const struct options *o)
 {
-	struct options o = {0};
+	struct generation *g;
+	struct stat st;
+	size_t n;
+
+	if (o->diff || o->core || stat(o->path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	g = generations_read(o->path, &n);
+	if (o->json)
+		generations_json(o->path, g, n);
+	else
+		generations_text(g, n);
+	return true;
+}
+
+static void image(const struct options *o)
+{
 	struct report r;
 
-	die_init("ckpt_inspect", STATUS_DAMAGED);
-	parse_options(&o, argc, argv);
-	report_load(&r, o.path);
-	if (o.verify && report_verify(&r) > 0)
-		return STATUS_DAMAGED;
-	r.secrets = o.secrets;
-	if (o.stacks)
+	report_load(&r, o->path);
+	if (o->verify && report_verify(&r) > 0)
+		exit(STATUS_DAMAGED);
+	r.secrets = o->secrets;
+	if (o->stacks)
 		report_stacks(&r);
-	if (o.environment)
+	if (o->environment)
 		report_environment(&r);
-	if (o.core)
-		report_core(&r, report_process(&r, o.pid), o.core);
-	else if (o.diff)
-		diff(&o, &r);
-	else if (o.json)
+	if (o->core)
+		report_core(&r, report_process(&r, o->pid), o->core);
+	else if (o->diff)
+		diff(o, &r);
+	else if (o->json)
 		report_json(&r);
-	else if (o.stacks)
+	else if (o->stacks)
 		report_stacks_text(&r);
 	else
 		report_text(&r);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {0};
+
+	die_init("ckpt_inspect", STATUS_DAMAGED);
+	parse_options(&o, argc, argv);
+	if (!directory(&o))
+		image(&o);
 	if (fflush(stdout) || ferror(stdout))
 		die("cannot write to standard output:");
 	return STATUS_DONE;

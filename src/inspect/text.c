@@ -3,8 +3,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include "die.h"
 #include "diff.h"
+#include "generations.h"
 #include "inspect.h"
 #include "units.h"
 
@@ -369,5 +372,50 @@ void diff_text(const struct report *a, const struct report *b, const struct diff
 		printf(")%s\n", !d[i].before ? ", only after" : !d[i].after ? ", only before" : "");
 		if (d[i].before && d[i].after)
 			put_changes(&d[i]);
+	}
+}
+
+/* ---- generations ---- */
+
+/* For people: "3 d 4 h", "5 h 12 min", "40 s". */
+static const char *age(char buf[UNITS_MAX], uint64_t since_ns)
+{
+	uint64_t now = (uint64_t)time(NULL) * 1000000000, s = now > since_ns ? (now - since_ns) / 1000000000 : 0;
+
+	if (s >= 86400)
+		snprintf(buf, UNITS_MAX, "%lu d %lu h", s / 86400, s / 3600 % 24);
+	else if (s >= 3600)
+		snprintf(buf, UNITS_MAX, "%lu h %lu min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		snprintf(buf, UNITS_MAX, "%lu min %lu s", s / 60, s % 60);
+	else
+		snprintf(buf, UNITS_MAX, "%lu s", s);
+	return buf;
+}
+
+static void put_generation(const struct generation *g)
+{
+	char taken[UNITS_MAX], old[UNITS_MAX], size[UNITS_MAX], pause[UNITS_MAX];
+
+	put_safe(g->job.job);
+	printf("%*s %10lu %19s %14s %10s %10s %9u  ",
+	       (int)(strlen(g->job.job) < 10 ? 10 - strlen(g->job.job) : 0), "", g->job.generation, units_time(taken, g->created_ns),
+	       age(old, g->created_ns), units_bytes(size, g->bytes), units_duration(pause, g->job.pause_ns),
+	       g->nprocesses);
+	put_safe(g->file);
+	putchar('\n');
+}
+
+void generations_text(const struct generation *g, size_t n)
+{
+	printf("%-10s %10s %19s %14s %10s %10s %9s  FILE\n", "JOB", "GENERATION", "TAKEN", "AGE", "SIZE", "PAUSE",
+	       "PROCESSES");
+	for (size_t i = 0; i < n; i++) {
+		if (!g[i].problem) {
+			put_generation(&g[i]);
+			continue;
+		}
+		put_safe(g[i].file);
+		printf(": %s\n", g[i].problem);
 	}
 }

@@ -32,14 +32,15 @@ struct call {
 static __thread struct call *mine;
 
 /* When the signal found the thread in a call that waits, the call is to return EINTR: the kernel has
- * put that into the frame already. */
+ * put that into the frame already, or the thread is on its way back to the call after a freeze. */
 static void on_usr1(int sig, siginfo_t *info, void *context)
 {
 	const greg_t *reg = ((ucontext_t *)context)->uc_mcontext.gregs;
 
 	(void)sig;
 	(void)info;
-	if (reg[REG_RAX] == -EINTR && !memcmp((void *)(reg[REG_RIP] - 2), "\x0f\x05", 2))
+	if ((reg[REG_RAX] == -EINTR && !memcmp((void *)(reg[REG_RIP] - 2), "\x0f\x05", 2)) ||
+	    !memcmp((void *)reg[REG_RIP], "\x0f\x05", 2))
 		mine->in_call++;
 	mine->handled++;
 }

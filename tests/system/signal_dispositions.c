@@ -56,7 +56,9 @@ int main(void)
 
 	for (int sig = 1; sig < SIGRTMAX; sig++) {
 		syscall(SYS_rt_sigaction, sig, NULL, &after, 8);
-		check(!memcmp(&before[sig], &after, sizeof(after)),
+		/* where handlers return to is libc's business, and after a freeze libckpt's */
+		check(after.handler == before[sig].handler && after.flags == before[sig].flags &&
+			      after.mask == before[sig].mask,
 		      "signal %d: handler %lx flags %lx mask %lx, were %lx %lx %lx", sig,
 		      (long)after.handler, (long)after.flags, (long)after.mask,
 		      (long)before[sig].handler, (long)before[sig].flags, (long)before[sig].mask);

@@ -115,6 +115,51 @@ rest_returned:
 	.size	rest_run, .-rest_run
 
 /*
+ * Where handlers of the program, without and with SA_RESTART, return to after a freeze, in place of libc's __restore_rt: eintr.c. The kernel's
+ * ucontext is at rsp. Unwinders find the interrupted registers there by the same rules as libc gives
+ * (sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c): DW_CFA_expression 0x10, DW_CFA_def_cfa_expression 0x0f,
+ * DW_OP_breg7 0x77, DW_OP_deref 0x06, offsets as signed LEB128. They look at the byte before the return address:
+ * hence the nop.
+ */
+	.macro	signal_return name, restarts
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_escape 0x0f, 4, 0x77, 0xa0, 0x01, 0x06	/* the CFA is what rsp was */
+	.cfi_escape 0x10, 8, 2, 0x77, 40		/* r8 */
+	.cfi_escape 0x10, 9, 2, 0x77, 48
+	.cfi_escape 0x10, 10, 2, 0x77, 56
+	.cfi_escape 0x10, 11, 3, 0x77, 0xc0, 0x00	/* 64 */
+	.cfi_escape 0x10, 12, 3, 0x77, 0xc8, 0x00
+	.cfi_escape 0x10, 13, 3, 0x77, 0xd0, 0x00
+	.cfi_escape 0x10, 14, 3, 0x77, 0xd8, 0x00
+	.cfi_escape 0x10, 15, 3, 0x77, 0xe0, 0x00
+	.cfi_escape 0x10, 5, 3, 0x77, 0xe8, 0x00	/* rdi at 104 */
+	.cfi_escape 0x10, 4, 3, 0x77, 0xf0, 0x00	/* rsi */
+	.cfi_escape 0x10, 6, 3, 0x77, 0xf8, 0x00	/* rbp */
+	.cfi_escape 0x10, 3, 3, 0x77, 0x80, 0x01	/* rbx at 128 */
+	.cfi_escape 0x10, 1, 3, 0x77, 0x88, 0x01	/* rdx */
+	.cfi_escape 0x10, 0, 3, 0x77, 0x90, 0x01	/* rax */
+	.cfi_escape 0x10, 2, 3, 0x77, 0x98, 0x01	/* rcx */
+	.cfi_escape 0x10, 7, 3, 0x77, 0xa0, 0x01	/* rsp */
+	.cfi_escape 0x10, 16, 3, 0x77, 0xa8, 0x01	/* rip */
+	nop
+	.globl	\name
+	.hidden	\name
+	.type	\name, @function
+\name:
+	mov	%rsp, %rdi
+	mov	$\restarts, %esi
+	call	signal_return_check
+	mov	$15, %eax		/* __NR_rt_sigreturn */
+	syscall
+	.cfi_endproc
+	.size	\name, .-\name
+	.endm
+
+	signal_return signal_return_plain, 0
+	signal_return signal_return_restarting, 1
+
+/*
  * long semop_undo(int id, const struct sembuf *ops, size_t n, const struct timespec *t, int64_t *result):
  * see ipc.h. A freeze that finds a thread at semop_undo_returned takes the result from rax and sends
  * the thread on to semop_undo_stored.
