@@ -33,10 +33,41 @@ static uint64_t op_spent(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* As it is now: when all stand still nobody can lose his parent any more, as long as nobody is killed. */
+static struct member *parent_of(struct process *p)
+{
+	struct process *parent;
+	struct proc_stat s;
+
+	if (!proc_stat(p->facts.pid, &s))
+		p->facts.ppid = s.ppid;
+	parent = process_find(p->facts.ppid);
+	return parent && parent->job == p->job ? parent->member : NULL;
+}
+
+/*
+ * libckpt in it belongs to its parent. For a vfork child that passes soon, and its parent can't freeze before; one
+ * that shares its parent's memory while that stands still is no such child (CLONE_VM without CLONE_VFORK).
+ */
+static int check_memory(const struct member *m, struct text *why)
+{
+	struct member *parent = m->nsignals ? parent_of(m->process) : NULL;
+
+	if (!parent || parent->state < MEMBER_FROZEN || parent->state == MEMBER_GONE ||
+	    syscall(SYS_kcmp, m->pid, parent->pid, KCMP_VM, 0, 0) != 0)
+		return 0;
+	text_put(why, "pid %d (%s) shares its memory with pid %d and is no thread of it (CLONE_VM): that can't be restored",
+		 m->pid, m->name, parent->pid);
+	return -EOPNOTSUPP;
+}
+
 static int op_call(struct member *m, int request, struct text *why)
 {
 	struct run *run = m->cp->owner;
+	int err = check_memory(m, why);
 
+	if (err)
+		return err;
 	return call_process(m, run->job->config.signo, request, why);
 }
 
@@ -98,18 +129,6 @@ static int op_discover(struct checkpoint *cp, struct text *why)
 	added = add_unconsidered(run);
 	err = added < 0 ? added : check_room(run->job, why);
 	return err ? err : added ? added : n;
-}
-
-/* Now that nobody can lose his parent any more; as long as nobody is killed. */
-static struct member *parent_of(struct process *p)
-{
-	struct process *parent;
-	struct proc_stat s;
-
-	if (!proc_stat(p->facts.pid, &s))
-		p->facts.ppid = s.ppid;
-	parent = process_find(p->facts.ppid);
-	return parent && parent->job == p->job ? parent->member : NULL;
 }
 
 /* The order in which they became known: of those without a parent in the job the first is the job's. */
