@@ -5,7 +5,7 @@
  *   state.c      what the image says of each process, read and checked as a whole
  *   capsule.c    namespaces in which pids and clocks are what they were
  *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
- *   tree.c, pstree.c  which process is made by whom, and when, to be what it was
+ *   tree.c, pstree*.c  which process is made by whom, and when, to be what it was
  *   descriptors.c, objects.c  open files of all processes
  *   ipc.c        SysV objects, and the namespace for them
  *   tables.c     who shares a descriptor table, or a directory, with whom
