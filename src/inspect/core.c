@@ -146,11 +146,13 @@ static void note_files(struct core *c)
 
 /* ---- segments ---- */
 
-/* Is there anything in it at all? */
+/* Is there anything in it at all? What is only reserved may be larger than a file can be. */
 static bool is_readable(const struct core *c, const struct area *a)
 {
 	char byte;
 
+	if (!a->share.saved && !(a->rec.prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
+		return false;
 	return a->share.saved || memory_read(c->memory, a->rec.start, &byte, 1) == 1;
 }
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,21 +237,58 @@ size_t memory_read(struct memory *m, uint64_t addr, void *buf, size_t n)
 	return done;
 }
 
+/* ---- what there is at all ---- */
+
+struct stretch {
+	uint64_t start, end;
+};
+
+/* The next extent of the stream at or behind pos, if it begins before that of s. */
+static void extent_offer(struct stretch *s, const struct extents *x, uint32_t stream, uint64_t pos, uint64_t addr)
+{
+	size_t i = extents_find(x, stream, pos);
+	uint64_t start, end;
+
+	if (i == x->n || x->e[i].stream != stream)
+		return;
+	start = x->e[i].start > pos ? x->e[i].start : pos;
+	end = x->e[i].start + x->e[i].len;
+	if (start - pos < s->start - addr)
+		*s = (struct stretch){addr + (start - pos), addr + (end - pos)};
+}
+
+/* The same for what is no hole of a mapped file. */
+static void file_offer(struct stretch *s, struct memory *m, const struct area *a, uint64_t addr)
+{
+	uint64_t pos = a->rec.offset + (addr - a->rec.start);
+	int fd = memory_file(m, a);
+	off_t data, hole;
+
+	if (fd < 0 || pos >= a->rec.file_size)
+		return;
+	data = lseek(fd, pos, SEEK_DATA);
+	if (data < 0)
+		return;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (data - pos < s->start - addr)
+		*s = (struct stretch){addr + (data - pos), hole > data ? addr + (hole - pos) : a->rec.end};
+}
+
 bool memory_next(struct memory *m, const struct area *a, uint64_t addr, uint64_t *start, uint64_t *end)
 {
-	const struct extents *x = &m->p->extents;
-	size_t i;
+	struct stretch s = {a->rec.end, a->rec.end};
+	uint64_t pos = a->rec.offset + (addr - a->rec.start);
 
 	if (addr >= a->rec.end)
 		return false;
-	*start = addr;
-	*end = a->rec.end;
-	if (a->rec.flags & (VMA_FILE | VMA_OBJECT | VMA_SYSV))
-		return true;
-	i = extents_find(x, STREAM_MEMORY, addr);
-	if (i == x->n || x->e[i].stream != STREAM_MEMORY || x->e[i].start >= a->rec.end)
-		return false;
-	*start = x->e[i].start > addr ? x->e[i].start : addr;
-	*end = x->e[i].start + x->e[i].len;
-	return true;
+	extent_offer(&s, &m->p->extents, STREAM_MEMORY, addr, addr);
+	if (a->rec.flags & (VMA_OBJECT | VMA_SYSV)) {
+		extent_offer(&s, &m->r->objects, STREAM_OBJECT + object_of(m, a), pos, addr);
+	} else if (a->rec.flags & VMA_FILE) {
+		extent_offer(&s, &m->p->extents, STREAM_FILE_TEXT, addr, addr);
+		file_offer(&s, m, a, addr);
+	}
+	*start = s.start;
+	*end = s.end < a->rec.end ? s.end : a->rec.end;
+	return s.start < a->rec.end;
 }
