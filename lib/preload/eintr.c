@@ -21,11 +21,16 @@
 __thread struct wait_record wait_record;
 __thread uint32_t thread_freezes;
 
-/* A thread that was sent back to a call, and may not have made it yet. rip 0: none. */
-static __thread struct {
+/*
+ * Calls that the thread was sent back to, and may not have made yet; rip 0: none. There are several when freezes
+ * find it in the handler that came before a call. One that is out of date does no harm: the kernel itself leaves no
+ * thread there that a handler is to interrupt.
+ */
+static __thread struct sent_back {
 	uint64_t rip, rsp;
 	bool always; /* even a handler with SA_RESTART interrupts it */
-} sent_back __attribute__((tls_model("initial-exec")));
+} sent_back[4] __attribute__((tls_model("initial-exec")));
+static __thread uint32_t sent_back_next __attribute__((tls_model("initial-exec")));
 
 extern const char syscall_returned[] HIDDEN; /* in our syscall(2) wrapper, arch/x86_64.S */
 extern const char signal_return_plain[] HIDDEN, signal_return_restarting[] HIDDEN;
@@ -123,11 +128,21 @@ static bool is_at_call(const greg_t *reg)
 	return is_restartable(reg[REG_RAX]) && rip[0] == 0x0f && rip[1] == 0x05;
 }
 
+static struct sent_back *sent_back_find(const greg_t *reg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sent_back); i++)
+		if (sent_back[i].rip == (uint64_t)reg[REG_RIP] && sent_back[i].rsp == (uint64_t)reg[REG_RSP])
+			return &sent_back[i];
+	return NULL;
+}
+
 static void sent_back_note(const greg_t *reg, bool always)
 {
-	sent_back.rip = reg[REG_RIP];
-	sent_back.rsp = reg[REG_RSP];
-	sent_back.always = always;
+	struct sent_back *s = sent_back_find(reg);
+
+	if (!s)
+		s = &sent_back[sent_back_next++ % ARRAY_SIZE(sent_back)];
+	*s = (struct sent_back){reg[REG_RIP], reg[REG_RSP], always};
 }
 
 /* The kernel's sigaction: handler, flags, restorer, mask. */
@@ -139,11 +154,11 @@ void signal_return_check(ucontext_t *uc, bool restarts)
 {
 	greg_t *reg = uc->uc_mcontext.gregs;
 
-	if (!sent_back.rip || sent_back.rip != (uint64_t)reg[REG_RIP] || sent_back.rsp != (uint64_t)reg[REG_RSP])
+	struct sent_back *s = sent_back_find(reg);
+
+	if (!s || (restarts && !s->always))
 		return;
-	if (restarts && !sent_back.always)
-		return;
-	sent_back.rip = 0;
+	s->rip = 0;
 	reg[REG_RAX] = -EINTR;
 	reg[REG_RIP] += 2;
 }
@@ -173,7 +188,6 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	int nr;
 
 	thread_freezes++;
-	sent_back.rip = 0;
 	if (rest_continue(uc) || rest_is_run(reg)) {
 		sent_back_note(reg, true);
 		return;
