@@ -252,6 +252,10 @@ static int bind_there(struct plugin_ctx *c, struct unix_socket *s)
 	if (err)
 		return err;
 	err = bind_path(s->file->fd, s->name, s->st.name_len, &s->path_fd);
+	if (err == -ENOENT) { /* the program has ended since, and removed the directory that it had made for it */
+		directories_make(s->name, s->st.name_len);
+		err = bind_path(s->file->fd, s->name, s->st.name_len, &s->path_fd);
+	}
 	return err ? plugin_fail(c, s->file, err, "%s can't be bound again", text_of(s, path)) : 0;
 }
 

@@ -136,6 +136,19 @@ static struct sent_back *sent_back_find(const greg_t *reg)
 	return NULL;
 }
 
+static bool is_behind_call(const greg_t *reg)
+{
+	const uint8_t *rip = (const uint8_t *)reg[REG_RIP];
+
+	return (uint64_t)rip % CKPT_PAGE >= 2 && rip[-2] == 0x0f && rip[-1] == 0x05;
+}
+
+/*
+ * A thread that comes back from a handler to the end of the call that this has interrupted: when it is frozen right
+ * there, it looks like one that the freeze has interrupted. No program reads rcx there, the instruction overwrites it.
+ */
+#define FROM_HANDLER ((greg_t)signal_return_plain)
+
 static void sent_back_note(const greg_t *reg, bool always)
 {
 	struct sent_back *s = sent_back_find(reg);
@@ -156,11 +169,13 @@ void signal_return_check(ucontext_t *uc, bool restarts)
 
 	struct sent_back *s = sent_back_find(reg);
 
-	if (!s || (restarts && !s->always))
-		return;
-	s->rip = 0;
-	reg[REG_RAX] = -EINTR;
-	reg[REG_RIP] += 2;
+	if (s && (!restarts || s->always)) {
+		s->rip = 0;
+		reg[REG_RAX] = -EINTR;
+		reg[REG_RIP] += 2;
+	}
+	if (is_behind_call(reg))
+		reg[REG_RCX] = FROM_HANDLER;
 }
 
 void eintr_watch_handlers(void)
@@ -188,6 +203,8 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	int nr;
 
 	thread_freezes++;
+	if (reg[REG_RCX] == FROM_HANDLER && is_behind_call(reg))
+		return;
 	if (rest_continue(uc) || rest_is_run(reg)) {
 		sent_back_note(reg, true);
 		return;
@@ -210,4 +227,10 @@ void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked)
 	reg[REG_RIP] -= 2;
 	reg[REG_RAX] = nr;
 	sent_back_note(reg, true);
+}
+
+void eintr_restart_alone(ucontext_t *uc)
+{
+	eintr_watch_handlers();
+	eintr_restart(uc, NULL);
 }

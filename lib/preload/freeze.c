@@ -74,8 +74,10 @@ void freeze_park(ucontext_t *uc)
 	struct parked p = {.next = NULL};
 	uint32_t g = __atomic_load_n(&generation, __ATOMIC_ACQUIRE);
 
-	if (g % 2 == 0)
+	if (g % 2 == 0) {
+		eintr_restart_alone(uc);
 		return;
+	}
 	thread_save(&p, uc);
 	if (context_save(&p.context) == 0) {
 		parked_push(&p);

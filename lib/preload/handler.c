@@ -52,8 +52,10 @@ static void lead(int request, ucontext_t *uc)
 {
 	struct leader_args a = {.request = request, .uc = uc};
 
-	if (!freeze_lead())
+	if (!freeze_lead()) {
+		eintr_restart_alone(uc);
 		return;
+	}
 	a.api = api_call;
 	api_call = NULL;
 	if (a.api)
@@ -66,7 +68,7 @@ static void handle(int sig, siginfo_t *info, void *ctx)
 {
 	(void)sig;
 	if (!process_is_own()) {
-		eintr_restart(ctx, NULL);
+		eintr_restart_alone(ctx);
 		return;
 	}
 	if (vdso_let_out(info, ctx))
@@ -80,6 +82,7 @@ static void handle(int sig, siginfo_t *info, void *ctx)
 	if (handler_is_disabled()) {
 		if (!api_call) /* the API asks again by itself */
 			__atomic_store_n(&deferred, info->si_value.sival_int, __ATOMIC_SEQ_CST);
+		eintr_restart_alone(ctx);
 		return;
 	}
 	lead(info->si_value.sival_int, ctx);

@@ -512,10 +512,13 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 		limit_lower(&c);
 		if (api)
 			api->err = c.save.conn;
+		eintr_restart_alone(uc);
 		return;
 	}
 	if (ask_params(&c, request))
 		freeze_and_run(&c, uc);
+	else
+		eintr_watch_handlers();
 	eintr_restart(uc, &c.blocked);
 	if (c.restarted)
 		stop_thread(uc);

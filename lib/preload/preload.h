@@ -168,6 +168,8 @@ struct blocked_call {
 
 /* If the freeze interrupted a system call that now would fail with EINTR, run it again. */
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked) HIDDEN;
+/* The same for one thread that nobody has frozen. */
+void eintr_restart_alone(ucontext_t *uc) HIDDEN;
 /* Before a thaw: let handlers of the program's tell when they return, for signals that come while it begins. */
 void eintr_watch_handlers(void) HIDDEN;
 /* rest.c: is the thread about to call for the rest? */

@@ -130,3 +130,32 @@ def test_a_file_that_is_no_socket_is_left_alone(ckpt):
     assert done.returncode == 125 and "%s is no socket now" % path in done.stderr, done.stderr
     with open(path) as f:
         assert f.read() == "content"
+
+
+def test_directory_that_the_program_removes_at_its_end(ckpt):
+    """One for its socket alone, as multiprocessing has: a restart makes it again."""
+    job = start(ckpt, """
+import tempfile
+d = tempfile.TemporaryDirectory()
+os.mkdir(d.name + "/below")
+path = d.name + "/below/listener"
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen()
+print(path, flush=True)
+""", """
+c = socket.socket(socket.AF_UNIX)
+c.connect(path)
+c.send(b"through")
+assert s.accept()[0].recv(10) == b"through"
+d.cleanup()
+""")
+    path = job.output().split()[0]
+    image = ckpt.checkpoint()["image"]
+    let_go(ckpt)
+    job.wait()
+    assert not os.path.exists(os.path.dirname(os.path.dirname(path)))
+    again = ckpt.restart(image, job)
+    again.wait()
+    assert again.output().split()[-1] == "ok"
+    assert not os.path.exists(os.path.dirname(os.path.dirname(path)))
