@@ -30,7 +30,7 @@ enum {
 	PIECE = 256,	      /* a write of so many leaves no gap in the kernel's memory; */
 	LAST_PIECE = 3584,    /* the last one may be as large as this */
 	NAP_NS = 100000,
-	NAPS = 500,
+	NAPS = 5000, /* half a second: on a loaded machine the kernel worker that moves bytes comes late */
 	MARK_STOP = 0xff, /* no part of text in UTF-8 */
 	MARK_START = 0xfe,
 	STATUS_FLUSH = TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE,

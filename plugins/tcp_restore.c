@@ -18,7 +18,7 @@
 #include "tcp.h"
 
 enum {
-	SEND_TRIES = 3000, /* at 1 ms, without any progress */
+	SEND_TRIES = 15000, /* at 1 ms, without any progress: probes of a window come seconds apart */
 	ARRIVE_TRIES = 500, ARRIVE_US = 20,
 	TCP_LEVEL = IPPROTO_TCP,
 	ANY_BACKLOG = 16,

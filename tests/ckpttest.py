@@ -510,6 +510,16 @@ class Ckpt:
         return [pid for pid, environ in processes()
                 if self.mark.encode() in environ and (proc_stat(pid) or "Z")[0] not in "ZX"]
 
+    def sockets(self):
+        """Of ours, not those of programs."""
+        found = []
+        for where, _, names in os.walk(self.dir):
+            for path in (os.path.join(where, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    if stat.S_ISSOCK(os.lstat(path).st_mode) and not path.startswith(self.work):
+                        found.append(path)
+        return found
+
     def stop(self):
         """End what still runs; returns what was left behind, as lines."""
         for job in self.jobs:
@@ -525,19 +535,14 @@ class Ckpt:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
         with contextlib.suppress(Failure):
-            wait_for(lambda: not self.left(), "", 10)
+            wait_for(lambda: not self.left() and not self.sockets(), "", 10)
         lines = ["process left: " + describe(pid) for pid in self.left()]
         for pid in self.left():
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         for where, _, names in os.walk(self.dir):
-            for name in names:
-                path = os.path.join(where, name)
-                mode = os.lstat(path).st_mode
-                if name.endswith(".part"):
-                    lines.append("left: " + path)
-                elif stat.S_ISSOCK(mode) and not path.startswith(self.work):
-                    lines.append("left socket: " + path)
+            lines += ["left: " + os.path.join(where, name) for name in names if name.endswith(".part")]
+        lines += ["left socket: " + path for path in self.sockets()]
         # The coordinator's directory stays, and the lock in it: to remove a lock is a race.
         for where in (self.runtime, self.tmp):
             for name in os.listdir(where):

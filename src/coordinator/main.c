@@ -67,9 +67,9 @@ static void signal_ready(struct watch *w, uint32_t events)
 	loop_stop();
 }
 
-static int watch_signals(void)
+/* From before there is a socket that would be left. */
+static sigset_t block_signals(void)
 {
-	static struct watch w = {.ready = signal_ready};
 	sigset_t set;
 
 	signal(SIGHUP, SIG_IGN);
@@ -77,7 +77,14 @@ static int watch_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	w.fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return set;
+}
+
+static int watch_signals(const sigset_t *set)
+{
+	static struct watch w = {.ready = signal_ready};
+
+	w.fd = signalfd(-1, set, SFD_CLOEXEC);
 	return w.fd < 0 ? -errno : loop_add(&w, EPOLLIN);
 }
 
@@ -112,6 +119,7 @@ int main(int argc, char **argv)
 {
 	char path[SOCKET_PATH_MAX];
 	bool foreground;
+	sigset_t signals;
 	int fd, err;
 
 	die_init("ckpt_coordinator", 1);
@@ -120,6 +128,7 @@ int main(int argc, char **argv)
 	raise_descriptor_limit();
 	runtime_socket_path(path);
 	linger_init();
+	signals = block_signals();
 	fd = claim_socket(path);
 	if (fd < 0) {
 		if (foreground)
@@ -133,7 +142,7 @@ int main(int argc, char **argv)
 	log_open(path);
 	err = loop_init();
 	if (!err)
-		err = watch_signals();
+		err = watch_signals(&signals);
 	if (!err)
 		err = peers_listen(fd);
 	if (err)
