@@ -510,6 +510,13 @@ class Ckpt:
         return [pid for pid, environ in processes()
                 if self.mark.encode() in environ and (proc_stat(pid) or "Z")[0] not in "ZX"]
 
+    def ended(self):
+        """A coordinator that becomes a daemon just now is not seen at every look."""
+        for pid in self.coordinators():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
+        return not self.left() and not self.sockets()
+
     def sockets(self):
         """Of ours, not those of programs."""
         found = []
@@ -530,12 +537,8 @@ class Ckpt:
                 with contextlib.suppress(OSError):
                     os.close(job.master)
                 job.master = None
-        coordinators = self.coordinators()
-        for pid in coordinators:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGTERM)
         with contextlib.suppress(Failure):
-            wait_for(lambda: not self.left() and not self.sockets(), "", 10)
+            wait_for(self.ended, "", 10)
         lines = ["process left: " + describe(pid) for pid in self.left()]
         for pid in self.left():
             with contextlib.suppress(OSError):
