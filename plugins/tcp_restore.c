@@ -197,11 +197,11 @@ static bool way_is_blocked(const struct tcp_state *st)
 {
 	struct inet_diag left;
 
-	if (inet_diag_find(IPPROTO_TCP, &st->local, &st->remote, &left) ||
-	    left.state != TCPS_TIME_WAIT)
+	if (inet_diag_find(IPPROTO_TCP, &st->local, &st->remote, &left) || left.state == TCPS_LISTEN)
 		return false;
-	time_wait_end(&left);
-	return true;
+	if (!left.ino && (left.state == TCPS_TIME_WAIT || left.state == TCPS_FIN_WAIT2))
+		time_wait_end(&left);
+	return true; /* or the processes of a job just killed are still about to end it */
 }
 
 static void way_clear(const struct tcp_state *st)
