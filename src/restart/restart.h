@@ -6,7 +6,7 @@
  *   capsule.c    namespaces in which pids and clocks are what they were
  *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
  *   tree.c, pstree*.c  which process is made by whom, and when, to be what it was
- *   descriptors.c, objects.c  open files of all processes
+ *   descriptors*.c, plugin_restore.c, objects.c  open files of all processes
  *   ipc.c        SysV objects, and the namespace for them
  *   tables.c     who shares a descriptor table, or a directory, with whom
  *   plan.c       the memory of each process: what the restorer is to do
