@@ -172,6 +172,14 @@ static int set_ignore(struct job_config *c, const char *s)
 	return 0;
 }
 
+static int set_keyfile(struct job_config *c, const char *s)
+{
+	if (*s != '/' || str_len(s) >= sizeof(c->keyfile))
+		return -EINVAL;
+	str_copy(c->keyfile, s, sizeof(c->keyfile));
+	return 0;
+}
+
 static const struct variable {
 	const char *name;
 	int (*set)(struct job_config *c, const char *value);
@@ -179,7 +187,7 @@ static const struct variable {
 	{"CKPT_JOB", set_job},	     {"CKPT_NAME", set_name},	    {"CKPT_DIR", set_dir},
 	{"CKPT_KEEP", set_keep},     {"CKPT_COMPRESS", set_level},  {"CKPT_INTERVAL", set_interval},
 	{"CKPT_SIGNAL", set_signal}, {"CKPT_TIMEOUT", set_timeout},
-	{"CKPT_TCP", set_tcp},	     {"CKPT_IGNORE", set_ignore},
+	{"CKPT_TCP", set_tcp},	     {"CKPT_IGNORE", set_ignore},   {"CKPT_KEYFILE", set_keyfile},
 };
 
 int config_set(struct job_config *c, const char *name, const char *value)
@@ -197,6 +205,8 @@ int config_check(const struct job_config *c)
 	if (set_job(&scratch, c->job) || set_name(&scratch, c->name))
 		return -EINVAL;
 	if (c->dir[0] && set_dir(&scratch, c->dir))
+		return -EINVAL;
+	if (c->keyfile[0] && set_keyfile(&scratch, c->keyfile))
 		return -EINVAL;
 	if (c->level < 0 || c->level > LEVEL_MAX || !c->timeout_ms || c->timeout_ms > INT32_MAX)
 		return -EINVAL;

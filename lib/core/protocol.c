@@ -19,20 +19,23 @@ struct field {
 
 struct layout {
 	uint16_t size;
-	struct field text[5]; /* a len of 0 ends them */
+	struct field text[6]; /* a len of 0 ends them */
 };
 
 #define FIELD(t, f)                                                                                \
 	{                                                                                          \
 		offsetof(struct t, f), sizeof(((struct t *)0)->f)                                  \
 	}
-#define CONFIG(t) FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir), FIELD(t, config.ignore)
+#define CONFIG(t)                                                                                  \
+	FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir), FIELD(t, config.ignore), \
+		FIELD(t, config.keyfile)
 
 static const struct layout layouts[] = {
 	[MSG_HELLO] = {sizeof(struct msg_hello), {FIELD(msg_hello, exe_name), CONFIG(msg_hello)}},
 	[MSG_LEADER] = {sizeof(struct msg_leader), {CONFIG(msg_leader)}},
 	[MSG_PARAMS] = {sizeof(struct msg_params),
-			{FIELD(msg_params, job), FIELD(msg_params, path), FIELD(msg_params, link)}},
+			{FIELD(msg_params, job), FIELD(msg_params, path), FIELD(msg_params, link),
+			 FIELD(msg_params, keyfile)}},
 	[MSG_REFUSE] = {sizeof(struct msg_line), {FIELD(msg_line, text)}},
 	[MSG_BARRIER] = {sizeof(struct msg_barrier), {{0, 0}}},
 	[MSG_RELEASE] = {sizeof(struct msg_release), {{0, 0}}},

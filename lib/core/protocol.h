@@ -27,12 +27,13 @@
 
 enum {
 	PROTOCOL_MAGIC = 0x54504b43, /* "CKPT" */
-	PROTOCOL_VERSION = 2,
+	PROTOCOL_VERSION = 3,
 	MSG_MAX = 8192,	 /* bytes of a packet, at most */
 	JOB_ID_MAX = 32, /* with terminator, as all below */
 	JOB_NAME_MAX = 64,
 	CKPT_PATH_MAX = 4096,
 	CKPT_IGNORE_MAX = 512,
+	CKPT_KEYFILE_MAX = 1024,
 };
 
 enum phase {
@@ -87,6 +88,7 @@ struct job_config {
 	uint32_t timeout_ms;	/* CKPT_TIMEOUT: time limit of a freeze */
 	uint32_t tcp_refuse;	/* CKPT_TCP: not 0: refuse, when a connection leads outside the job */
 	char ignore[CKPT_IGNORE_MAX]; /* CKPT_IGNORE: descriptors to leave out, GLOB[,GLOB...] of links */
+	char keyfile[CKPT_KEYFILE_MAX]; /* CKPT_KEYFILE, absolute: images are encrypted with the key in it; "": not */
 };
 
 /* A process is there: sent by the constructor, after fork and after a restart; no answer. */
@@ -125,6 +127,7 @@ struct msg_params {
 	char job[JOB_ID_MAX];
 	char path[CKPT_PATH_MAX]; /* of the image, absolute; written as path.part first */
 	char link[JOB_NAME_MAX * 2]; /* name, in the same directory, of the link to the newest */
+	char keyfile[CKPT_KEYFILE_MAX]; /* not "": the image is encrypted, and nothing may lie beside it */
 };
 enum {
 	PARAMS_STAY_FROZEN = 1, /* --kill: do not thaw before the image is durable */

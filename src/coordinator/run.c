@@ -416,6 +416,7 @@ static int fill_params(struct run *run, struct text *why)
 	job_stem(job, stem, sizeof(stem));
 	p->keep = job->config.keep;
 	p->level = job->config.level;
+	str_copy(p->keyfile, job->config.keyfile, sizeof(p->keyfile));
 	str_copy(p->job, job->id, sizeof(p->job));
 	if (run->cp.op != OP_CHECKPOINT)
 		return 0;
