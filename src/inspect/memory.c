@@ -26,6 +26,8 @@ struct memory {
 	void *dctx;
 	uint8_t *in;
 	int *fds; /* by area: the file that was mapped */
+	const struct area **areas; /* those that are no ranges of guard pages inside of others, by address */
+	size_t nareas;
 };
 
 static void *need(size_t n)
@@ -45,8 +47,12 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 	m->dctx = image_dctx(need(image_dctx_size()), image_dctx_size());
 	m->in = need(IMAGE_CHUNK_MAX);
 	m->fds = need((p->nareas + 1) * sizeof(*m->fds));
-	for (size_t i = 0; i < p->nareas; i++)
+	m->areas = need((p->nareas + 1) * sizeof(*m->areas));
+	for (size_t i = 0; i < p->nareas; i++) {
 		m->fds[i] = FD_UNKNOWN;
+		if (!(p->areas[i].rec.flags & VMA_GUARD))
+			m->areas[m->nareas++] = &p->areas[i];
+	}
 	return m;
 }
 
@@ -57,20 +63,17 @@ const struct process *memory_process(const struct memory *m)
 
 const struct area *memory_area(const struct memory *m, uint64_t addr)
 {
-	size_t low = 0, high = m->p->nareas;
+	size_t low = 0, high = m->nareas;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (m->p->areas[mid].rec.end <= addr)
+		if (m->areas[mid]->rec.end <= addr)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (; low < m->p->nareas && m->p->areas[low].rec.start <= addr; low++)
-		if (addr < m->p->areas[low].rec.end && !(m->p->areas[low].rec.flags & VMA_GUARD))
-			return &m->p->areas[low];
-	return NULL;
+	return low < m->nareas && m->areas[low]->rec.start <= addr ? m->areas[low] : NULL;
 }
 
 /* ---- chunks ---- */

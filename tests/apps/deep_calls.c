@@ -1,12 +1,21 @@
-/* A main thread and another that wait inside of known functions, with known values in them. */
+/*
+ * A main thread and another that wait inside of known functions, with known values in them. With an argument the
+ * other's stack lies in an area that has lightweight guard pages below it, above it and at its end.
+ */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 
 #define DEEP __attribute__((noinline, noclone))
 
 double heat[1000];
+int *between_guards; /* 4711 */
 static volatile int depth_now;
 
 DEEP int innermost(int depth)
@@ -35,13 +44,33 @@ DEEP void *other_thread(void *arg)
 	return arg;
 }
 
-int main(void)
+static void stack_between_guards(pthread_attr_t *attr)
 {
+	enum { PAGE = 4096, N = 256 };
+	char *p = mmap(NULL, N * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || madvise(p + PAGE, PAGE, MADV_GUARD_INSTALL) ||
+	    madvise(p + (N - 3) * PAGE, PAGE, MADV_GUARD_INSTALL) || madvise(p + (N - 1) * PAGE, PAGE, MADV_GUARD_INSTALL))
+		return;
+	between_guards = (int *)(p + (N - 2) * PAGE);
+	*between_guards = 4711;
+	pthread_attr_setstack(attr, p + 2 * PAGE, (N - 5) * PAGE);
+	puts("guard pages");
+}
+
+int main(int argc, char **argv)
+{
+	pthread_attr_t attr;
 	pthread_t t;
+
+	(void)argv;
+	pthread_attr_init(&attr);
+	if (argc > 1)
+		stack_between_guards(&attr);
 
 	for (int i = 0; i < 1000; i++)
 		heat[i] = i * 0.5;
-	pthread_create(&t, NULL, other_thread, NULL);
+	pthread_create(&t, &attr, other_thread, NULL);
 	while (depth_now != 7)
 		usleep(1000);
 	return recursive(0);

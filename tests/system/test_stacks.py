@@ -101,6 +101,29 @@ def test_gdb_sees_registers_and_memory(ckpt, image):
     assert "AT_ENTRY" in out and "libckpt.so" in out and "deep_calls" in out
 
 
+@pytest.fixture
+def guarded(ckpt, programs):
+    """Its second thread has a stack in the middle of an area with guard pages all over it."""
+    program = os.path.join(programs, "apps", "deep_calls")
+    job = ckpt.launch([program, "guard"])
+    job.wait_output("ready\n")
+    if "guard pages" not in job.output():
+        pytest.skip("this kernel has no MADV_GUARD_INSTALL")
+    result = ckpt.checkpoint()
+    job.kill()
+    return dict(result, pid=job.pid, program=program)
+
+
+def test_stacks_between_guard_pages(ckpt, guarded):
+    [process] = json.loads(inspect(ckpt, "--stacks", "--json", guarded["image"]))["processes"]
+    assert sum("guard" in area["flags"] for area in process["memory"]) >= 3
+    other = next(t for t in process["threads"] if t["tid"] != guarded["pid"])
+    assert within(OTHER, [f["function"] for f in other["stack"]]), other
+    out = gdb(guarded, core_of(ckpt, guarded), "thread 2", "frame function innermost", "print/x cookie",
+              "print *(int *)between_guards")
+    assert "= 0x1122334455667788" in out and "= 4711" in out, out
+
+
 def test_core_is_private_and_whole(ckpt, image):
     core = core_of(ckpt, image)
     status = os.stat(core)
