@@ -26,6 +26,10 @@ struct restart_sync {
 	uint32_t tables;   /* of those with TABLE_FIRST: they have what init has made late, */
 	uint32_t parted;   /* processes that need none of init's in a table not their own, */
 	uint32_t taken;	   /* and tables of those with TABLE_FIRST with the programs' descriptors only */
+	struct restart_seen {
+		int32_t pid;	  /* 0: it has not been made yet */
+		uint32_t grouped; /* 1: it is counted there, and may end if it is one that does */
+	} seen[]; /* nodes, by index: for init to find out who has been killed */
 };
 
 struct restart_control {

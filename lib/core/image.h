@@ -167,6 +167,8 @@ struct image {
  */
 int image_open(struct image *img, int fd, struct text *why);
 void image_close(struct image *img); /* frees memory, does not close fd */
+/* When the image was made (CLOCK_REALTIME), if its header is whole; else 0. The rest is not looked at. */
+uint64_t image_created_ns(int fd);
 
 /* First section of the type and owner, NULL when there is none. */
 const struct image_section *image_find(const struct image *img, uint32_t type, uint32_t owner);

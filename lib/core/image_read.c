@@ -145,6 +145,13 @@ static int read_header(struct image *img, struct text *why)
 	return 0;
 }
 
+uint64_t image_created_ns(int fd)
+{
+	struct image img = {.fd = fd};
+
+	return read_size(&img, NULL) == 0 && read_header(&img, NULL) == 0 ? img.header.created_ns : 0;
+}
+
 static int read_trailer(struct image *img, struct image_trailer *t, struct text *why)
 {
 	uint64_t at = img->size - sizeof(*t);

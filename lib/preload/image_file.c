@@ -6,118 +6,163 @@
  *	NAME-JOB.ckpt		   link to the newest generation
  *
  * fsync, rename, fsync of the directory: until the rename an older image is the newest one. A .part
- * file that nobody has locked is that of a writer that was killed.
+ * file that nobody has locked is that of a writer that was killed. All is done in the directory that was opened
+ * first: when its path leads elsewhere at the end, there is no image, and nothing is left in the one or the other.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include "image_file.h"
 #include "frozen.h"
 
 static const char suffix[] = ".ckpt", suffix_part[] = ".ckpt.part";
 
+/* Names in the directory that was opened; a path may lead elsewhere meanwhile. */
+static void unlink_in(const struct image_file *f, const char *name)
+{
+	sys_call3(__NR_unlinkat, f->dir, name, 0);
+}
+
 static int part_create(struct image_file *f)
 {
-	int fd = sys_open(f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = sys_openat(f->dir, f->part_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
 		sys_call2(__NR_flock, fd, LOCK_EX | LOCK_NB);
 	return fd;
 }
 
-/* Remove the .part file at path unless its writer is alive. */
-static void part_remove(const char *path)
+/* Remove the .part file unless its writer is alive. */
+static void part_remove(const struct image_file *f, const char *name)
 {
-	int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	int fd = sys_openat(f->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return;
 	if (sys_call2(__NR_flock, fd, LOCK_EX | LOCK_NB) == 0)
-		sys_call1(__NR_unlink, path);
+		unlink_in(f, name);
 	sys_close(fd);
 }
 
-static void name_files(struct image_file *f, const struct msg_params *params)
+static int dir_open(struct image_file *f, const struct msg_params *params)
 {
 	struct text part = TEXT(f->part);
 	size_t slash = 0;
 
 	f->params = params;
-	text_put(&part, "%s.part", params->path);
 	for (size_t i = 0; params->path[i]; i++)
 		if (params->path[i] == '/')
 			slash = i;
-	str_copy(f->dir, params->path, slash + 1);
-	if (!f->dir[0])
-		str_copy(f->dir, "/", sizeof(f->dir));
+	f->name = params->path + slash + 1;
+	text_put(&part, "%s.part", params->path);
+	f->part_name = f->part + slash + 1;
+	str_copy(f->dir_path, params->path, slash + 1);
+	if (!f->dir_path[0])
+		str_copy(f->dir_path, "/", sizeof(f->dir_path));
+	return f->dir = sys_open(f->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int image_file_join(struct image_file *f, const struct msg_params *params)
 {
-	name_files(f, params);
-	return sys_open(f->part, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	int r = dir_open(f, params);
+
+	return r < 0 ? r : sys_openat(f->dir, f->part_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 }
 
 int image_file_open(struct image_file *f, const struct msg_params *params)
 {
-	int fd;
+	int fd = dir_open(f, params);
 
-	name_files(f, params);
+	if (fd < 0)
+		return fd;
 	fd = part_create(f);
 	if (fd != -EEXIST)
 		return fd;
-	part_remove(f->part);
+	part_remove(f, f->part_name);
 	return part_create(f);
 }
 
-static void sync_dir(struct image_file *f)
+/* Does its path still lead to the directory that the image is in? */
+static int dir_check(const struct image_file *f)
 {
-	int fd = sys_open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct stat is, was;
+	int r = sys_call4(__NR_newfstatat, AT_FDCWD, f->dir_path, &is, 0);
 
-	if (fd < 0)
-		return;
-	sys_call1(__NR_fsync, fd);
-	sys_close(fd);
+	if (r == 0)
+		r = sys_call2(__NR_fstat, f->dir, &was);
+	if (r == 0 && (is.st_dev != was.st_dev || is.st_ino != was.st_ino))
+		r = -ESTALE;
+	return r;
+}
+
+/* Some file systems have nothing to sync there. */
+static int dir_sync(const struct image_file *f)
+{
+	int r = sys_call1(__NR_fsync, f->dir);
+
+	return r == -EINVAL ? 0 : r;
 }
 
 /* Let the link name this generation: made beside it, then renamed over it. */
 static void update_link(struct image_file *f)
 {
 	const struct msg_params *p = f->params;
-	char link[CKPT_PATH_MAX + 256], tmp[CKPT_PATH_MAX + 264];
-	struct text t = TEXT(link), u = TEXT(tmp);
-	const char *base = p->path;
+	char tmp[sizeof(p->link) + 8];
+	struct text t = TEXT(tmp);
 
 	if (!p->link[0])
 		return;
-	for (const char *q = p->path; *q; q++)
-		if (*q == '/')
-			base = q + 1;
-	text_put(&t, "%s/%s", f->dir, p->link);
-	text_put(&u, "%s/.%s.new", f->dir, p->link);
-	sys_call1(__NR_unlink, tmp);
-	if (sys_call2(__NR_symlink, base, tmp) == 0 && sys_call2(__NR_rename, tmp, link) < 0)
-		sys_call1(__NR_unlink, tmp);
+	text_put(&t, ".%s.new", p->link);
+	unlink_in(f, tmp);
+	if (sys_call3(__NR_symlinkat, f->name, f->dir, tmp) == 0 &&
+	    sys_call4(__NR_renameat, f->dir, tmp, f->dir, p->link) < 0)
+		unlink_in(f, tmp);
+}
+
+static int part_rename(const struct image_file *f)
+{
+	int r = sys_call5(__NR_renameat2, f->dir, f->part_name, f->dir, f->name, RENAME_NOREPLACE);
+
+	if (r == -EINVAL || r == -ENOSYS) /* NFS has no renameat2 flags */
+		r = sys_call4(__NR_renameat, f->dir, f->part_name, f->dir, f->name);
+	return r;
 }
 
 int image_file_commit(struct image_file *f, int fd, const char **what)
 {
-	const char *path = f->params->path;
 	int r = sys_call1(__NR_fsync, fd);
 
 	*what = "sync";
 	if (r < 0)
 		return r;
 	*what = "rename";
-	r = sys_call5(__NR_renameat2, AT_FDCWD, f->part, AT_FDCWD, path, RENAME_NOREPLACE);
-	if (r == -EINVAL || r == -ENOSYS) /* NFS has no renameat2 flags */
-		r = sys_call2(__NR_rename, f->part, path);
+	r = dir_check(f);
+	if (r == 0)
+		r = part_rename(f);
 	if (r < 0)
 		return r;
-	sync_dir(f);
+	*what = "sync the directory of";
+	r = dir_sync(f);
+	if (r < 0) { /* maybe it would not be there after a crash: it never was */
+		unlink_in(f, f->name);
+		return r;
+	}
 	update_link(f);
 	return 0;
+}
+
+void image_file_remove(struct image_file *f)
+{
+	unlink_in(f, f->part_name);
+}
+
+void image_file_close(struct image_file *f)
+{
+	if (f->dir >= 0)
+		sys_close(f->dir);
+	f->dir = -1;
 }
 
 /* ---- other generations ---- */
@@ -145,30 +190,23 @@ static uint64_t name_generation(const struct image_file *f, const char *name, co
 static void prune_name(struct image_file *f, const char *name)
 {
 	const struct msg_params *p = f->params;
-	char path[CKPT_PATH_MAX + 256];
-	struct text t = TEXT(path);
 	uint64_t g = name_generation(f, name, suffix);
 
-	text_put(&t, "%s/%s", f->dir, name);
 	if (g && p->keep && g + p->keep <= p->generation)
-		sys_call1(__NR_unlink, path);
+		unlink_in(f, name);
 	g = name_generation(f, name, suffix_part);
 	if (g && g < p->generation)
-		part_remove(path);
+		part_remove(f, name);
 }
 
 void image_file_prune(struct image_file *f)
 {
 	char buf[4096];
 	long n;
-	int fd;
 
 	if (!str_ends(f->params->link, suffix))
 		return;
-	fd = sys_open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	while ((n = sys_getdents(fd, buf, sizeof(buf))) > 0) {
+	while ((n = sys_getdents(f->dir, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < n;) {
 			const struct sys_dirent *d = (const struct sys_dirent *)(buf + at);
 
@@ -176,5 +214,4 @@ void image_file_prune(struct image_file *f)
 			prune_name(f, d->name);
 		}
 	}
-	sys_close(fd);
 }

@@ -8,8 +8,10 @@
 
 struct image_file {
 	const struct msg_params *params; /* path, link, generation, keep */
-	char part[CKPT_PATH_MAX + 8];	 /* the name while it is written */
-	char dir[CKPT_PATH_MAX];
+	int dir;		  /* descriptor of the directory, -errno */
+	const char *name, *part_name; /* in it: of the image, and while it is written */
+	char part[CKPT_PATH_MAX + 8]; /* path of that, and of the directory: as they were */
+	char dir_path[CKPT_PATH_MAX];
 };
 
 /* Create path.part, for the owner alone, and lock it; the descriptor or -errno. */
@@ -21,6 +23,10 @@ int image_file_join(struct image_file *f, const struct msg_params *params) HIDDE
  * was tried; the .part file is the caller's to remove.
  */
 int image_file_commit(struct image_file *f, int fd, const char **what) HIDDEN;
+/* Remove the .part file. */
+void image_file_remove(struct image_file *f) HIDDEN;
+/* Release what image_file_open() or image_file_join() has taken. */
+void image_file_close(struct image_file *f) HIDDEN;
 /* Remove generations beyond those to be kept, and what writers that were killed have left. */
 void image_file_prune(struct image_file *f) HIDDEN;
 

@@ -468,6 +468,7 @@ void writer_run(struct snapshot *sn)
 	if (!w)
 		return;
 	w->sn = sn;
+	w->file.dir = -1;
 	w->shared = sn->shared;
 	w->index = sn->index;
 	w->image = (struct image_writer){-1, sn->params->level, sn->shared};
@@ -477,12 +478,13 @@ void writer_run(struct snapshot *sn)
 	if (r < 0)
 		call_off(w, r);
 	if (r < 0 && w->made)
-		sys_call1(__NR_unlink, w->file.part);
+		image_file_remove(&w->file);
 	if (w->image.fd >= 0)
 		sys_close(w->image.fd);
 	__atomic_store_n(&self(w)->writer, -1, __ATOMIC_RELEASE);
 	tell_done(w, r);
 	if (r >= 0 && w->index == 0) /* last: to remove a large file takes its time */
 		image_file_prune(&w->file);
+	image_file_close(&w->file);
 	sys_munmap(w, sizeof(*w));
 }

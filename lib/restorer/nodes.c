@@ -59,6 +59,12 @@ void fail(struct restore_job *job, const char *what, uint64_t addr, long err)
 
 /* ---- making ---- */
 
+/* Both a node and its maker say so, for one of them may be killed before. */
+static void node_seen(struct restore_job *job, uint32_t node, int32_t pid)
+{
+	__atomic_store_n(&job->sync->seen[node].pid, pid, __ATOMIC_RELEASE); /* pairs with init's node_lost() */
+}
+
 /* In the child 0. */
 static long node_clone(struct restore_job *job, struct plan_node *n)
 {
@@ -75,6 +81,7 @@ static long node_clone(struct restore_job *job, struct plan_node *n)
 		fail(job, "make the process with the id (hex)", pid, r);
 	if (r > 0)
 		n->pid = r; /* in our copy: for who waits for it */
+	node_seen(job, n - job->nodes, r > 0 ? r : sys_getpid());
 	return r;
 }
 

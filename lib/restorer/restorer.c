@@ -93,23 +93,30 @@ static void group_enter(struct restore_job *job, int32_t pgid)
 		fail(job, "join the process group (hex)", pgid, r);
 }
 
-/* Until everybody is in its group. Who leads one that it leaves waits for those who come. */
-static void nodes_meet(struct restore_job *job, const struct plan_node *n)
+static void grouped(struct restore_job *job, uint32_t me)
 {
+	__atomic_store_n(&job->sync->seen[me].grouped, 1, __ATOMIC_RELEASE);
+	sync_arrive(&job->sync->grouped);
+}
+
+/* Until everybody is in its group. Who leads one that it leaves waits for those who come. */
+static void nodes_meet(struct restore_job *job, uint32_t me)
+{
+	const struct plan_node *n = &job->nodes[me];
 	struct restart_sync *s = job->sync;
 
 	if (n->leads)
 		group_enter(job, n->pid);
 	sync_arrive(&s->created);
 	if (n->ends_at_once) {
-		sync_arrive(&s->grouped);
+		grouped(job, me);
 		return;
 	}
 	sync_await(job, &s->created, job->nnodes);
 	sync_await(job, &s->grouped, n->group_after);
 	if (n->pgid && n->pgid != n->pid)
 		group_enter(job, n->pgid);
-	sync_arrive(&s->grouped);
+	grouped(job, me);
 	sync_await(job, &s->grouped, job->nnodes);
 }
 
@@ -127,7 +134,7 @@ void restorer_main(struct restore_job *job, uint32_t node)
 			memory_clear(job);
 	}
 	nodes_await_makers(job, node);
-	nodes_meet(job, &job->nodes[node]);
+	nodes_meet(job, node);
 	node_terminal(&job->nodes[node]);
 	if (job->nodes[node].kind != NODE_PROCESS)
 		node_end(job, node);

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,10 +146,20 @@ void last_pid_set(uint32_t last)
 	fclose(f);
 }
 
+/* We end with ckpt_restart, also when that has been killed before this was said: its end of the socket is closed then. */
+static void end_with_parent(int events)
+{
+	struct pollfd p = {.fd = events};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR))
+		_exit(STATUS_OWN);
+}
+
 static void inside_main(struct restart *r, int events)
 {
 	if (!r->opt.no_capsule) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with_parent(events);
 		proc_mount();
 		if (r->own_ipc)
 			ipc_namespace_make(r);

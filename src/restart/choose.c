@@ -1,6 +1,10 @@
 /*
  * Which image to restart. A file is that image. For a link to a generation, or a directory, it is the
- * newest complete one: when that is damaged, the one before it, and the user is told.
+ * newest complete one: when that is damaged, the one before it of the same job, and the user is told.
+ *
+ * The newest is the one with the highest number: files' times change when they are copied, and clocks are set
+ * back. Of several jobs in a directory it is the one that has the image that was made last, as its header
+ * says.
  *
  * An image can make us run anything as its owner, so one that others own or may write is refused.
  */
@@ -102,7 +106,9 @@ static int image_try(struct restart *r, const char *path, struct text *why)
 
 struct candidate {
 	char name[256];
-	struct timespec mtime;
+	size_t stem; /* length of the part of the name that all of the job have */
+	uint64_t generation;
+	uint64_t created_ns; /* 0: not known, the header is damaged */
 };
 
 struct candidates {
@@ -110,30 +116,72 @@ struct candidates {
 	size_t n;
 };
 
-/* "stem.00012.ckpt": length of "stem", 0 when the name is not of that form. */
-static size_t name_stem(const char *name)
+/* "stem.00012.ckpt": length of "stem" and the number, 0 when the name is not of that form. */
+static size_t name_stem(const char *name, uint64_t *generation)
 {
 	size_t n = strlen(name), d;
+	const char *digits;
 
 	if (n < 7 || strcmp(name + n - 5, ".ckpt"))
 		return 0;
 	for (d = n - 5; d > 0 && name[d - 1] >= '0' && name[d - 1] <= '9'; d--)
 		;
+	digits = name + d;
+	*generation = parse_dec(&digits);
 	return d < n - 5 && d > 1 && name[d - 1] == '.' ? d - 1 : 0;
+}
+
+static bool same_job(const struct candidate *a, const struct candidate *b)
+{
+	return a->stem == b->stem && !memcmp(a->name, b->name, a->stem);
 }
 
 static int newer_first(const void *pa, const void *pb)
 {
 	const struct candidate *a = pa, *b = pb;
 
-	if (a->mtime.tv_sec != b->mtime.tv_sec)
-		return a->mtime.tv_sec < b->mtime.tv_sec ? 1 : -1;
-	if (a->mtime.tv_nsec != b->mtime.tv_nsec)
-		return a->mtime.tv_nsec < b->mtime.tv_nsec ? 1 : -1;
-	return strcmp(b->name, a->name);
+	return a->generation < b->generation ? 1 : -(a->generation > b->generation);
 }
 
-/* Generations in dir, newest first; of one job when stem is given. */
+static uint64_t created_ns(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	uint64_t ns = fd < 0 ? 0 : image_created_ns(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return ns;
+}
+
+/* Keep those of the job that has made the newest of all. */
+static void keep_one_job(struct candidates *l)
+{
+	struct candidate best = l->c[0];
+	size_t kept = 0;
+
+	for (size_t i = 1; i < l->n; i++)
+		if (l->c[i].created_ns > best.created_ns)
+			best = l->c[i];
+	for (size_t i = 0; i < l->n; i++)
+		if (same_job(&l->c[i], &best))
+			l->c[kept++] = l->c[i];
+	l->n = kept;
+}
+
+static void candidate_add(struct candidates *l, int dir, const struct candidate *c)
+{
+	struct stat st;
+
+	if (fstatat(dir, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return;
+	l->c = realloc(l->c, (l->n + 1) * sizeof(*l->c));
+	if (!l->c)
+		die("out of memory");
+	l->c[l->n] = *c;
+	l->c[l->n++].created_ns = created_ns(dir, c->name);
+}
+
+/* Generations of one job in dir, newest first; of the one with this stem when it is given. */
 static struct candidates candidates_find(const char *dir, const char *stem, size_t stem_len)
 {
 	struct candidates l = {0};
@@ -143,22 +191,19 @@ static struct candidates candidates_find(const char *dir, const char *stem, size
 	if (!d)
 		die("cannot open directory %s:", dir);
 	while ((e = readdir(d))) {
-		size_t n = name_stem(e->d_name);
-		struct stat st;
+		struct candidate c = {0};
 
-		if (!n || (stem && (n != stem_len || memcmp(e->d_name, stem, n))))
+		c.stem = name_stem(e->d_name, &c.generation);
+		if (!c.stem || (stem && (c.stem != stem_len || memcmp(e->d_name, stem, stem_len))))
 			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		l.c = realloc(l.c, (l.n + 1) * sizeof(*l.c));
-		if (!l.c)
-			die("out of memory");
-		str_copy(l.c[l.n].name, e->d_name, sizeof(l.c[l.n].name));
-		l.c[l.n++].mtime = st.st_mtim;
+		str_copy(c.name, e->d_name, sizeof(c.name));
+		candidate_add(&l, dirfd(d), &c);
 	}
 	closedir(d);
-	if (l.n)
+	if (l.n) {
+		keep_one_job(&l);
 		qsort(l.c, l.n, sizeof(*l.c), newer_first);
+	}
 	return l;
 }
 
@@ -189,14 +234,17 @@ static bool choose_by_link(struct restart *r, const char *path)
 	char target[CKPT_PATH_MAX], dir[CKPT_PATH_MAX];
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
 	const char *slash = strrchr(path, '/');
+	uint64_t generation;
+	size_t stem;
 
 	if (n < 0)
 		return false;
 	target[n] = 0;
-	if (strchr(target, '/') || !name_stem(target))
+	stem = name_stem(target, &generation);
+	if (strchr(target, '/') || !stem)
 		return false;
 	str_copy(dir, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 2);
-	choose_newest(r, dir[0] ? dir : "/", target, name_stem(target));
+	choose_newest(r, dir[0] ? dir : "/", target, stem);
 	return true;
 }
 

@@ -290,11 +290,17 @@ static struct restore_job job_describe(struct init *in)
 	return job;
 }
 
+static size_t sync_size(const struct init *in)
+{
+	return ALIGN_UP(sizeof(struct restart_sync) + in->tree.n * sizeof(struct restart_seen), CKPT_PAGE);
+}
+
 static struct restart_sync *sync_make(struct init *in)
 {
-	struct restart_sync *s = region_put_pages(&in->region, CKPT_PAGE);
+	size_t len = sync_size(in);
+	struct restart_sync *s = region_put_pages(&in->region, len);
 
-	if (mmap(s, CKPT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != s)
+	if (mmap(s, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != s)
 		die("cannot share memory:");
 	s->total = in->r->nprocesses;
 	s->nodes = in->tree.n;
@@ -305,7 +311,7 @@ static size_t region_size(struct init *in, const struct restore_job *job)
 {
 	size_t n = job->nplans * sizeof(*job->plans) + job->nnodes * sizeof(*job->nodes) +
 		   job->nchunks * sizeof(*job->chunks) + special_span(&in->own) +
-		   job->nworkers * job->work_size + STACK_SIZE + 64 * CKPT_PAGE;
+		   job->nworkers * job->work_size + STACK_SIZE + sync_size(in) + 64 * CKPT_PAGE;
 
 	for (uint32_t i = 0; i < job->nplans; i++)
 		plan_arrays(&in->planners[i].plan, array_count, &n);
@@ -364,28 +370,38 @@ static void root_make(struct init *in, uint32_t node)
 		die("process id %d is taken", pid);
 	if (child < 0)
 		die("cannot make a process with id %d:", pid);
-	if (child)
+	if (child) {
+		in->job->sync->seen[node].pid = child;
 		return;
+	}
+	in->job->sync->seen[node].pid = getpid();
 	leave_libc();
 	region_enter(&in->region, in->job, node);
 }
 
-/* True when a process that is to be there has ended. */
-static bool node_lost(const struct init *in)
+/* Is a process there, and no zombie? */
+static bool pid_runs(int32_t pid)
 {
 	char path[64], stat[1024];
+	const char *p;
 
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (io_read_file(path, stat, sizeof(stat)) <= 0)
+		return false;
+	p = strrchr(stat, ')');
+	return !p || (p[2] != 'Z' && p[2] != 'X');
+}
+
+/* True when one that is to be there has ended: a process of the image, or whoever is not in its group yet. */
+static bool node_lost(const struct init *in)
+{
 	for (uint32_t i = 0; i < in->tree.n; i++) {
 		const struct plan_node *n = &in->tree.nodes[i];
-		const char *p;
+		const struct restart_seen *seen = &in->job->sync->seen[i];
+		int32_t pid = __atomic_load_n(&seen->pid, __ATOMIC_ACQUIRE); /* pairs with node_seen() */
+		bool may_end = n->kind != NODE_PROCESS || in->planners[n->process].plan.main_exited;
 
-		if (n->kind != NODE_PROCESS)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/stat", n->pid);
-		if (io_read_file(path, stat, sizeof(stat)) <= 0)
-			return true;
-		p = strrchr(stat, ')');
-		if (p && (p[2] == 'Z' || p[2] == 'X') && !in->planners[n->process].plan.main_exited)
+		if (pid && !pid_runs(pid) && !(may_end && __atomic_load_n(&seen->grouped, __ATOMIC_ACQUIRE)))
 			return true;
 	}
 	return false;
@@ -396,7 +412,7 @@ static void __attribute__((noreturn)) give_up(struct init *in)
 	struct restart_sync *s = in->job->sync;
 
 	__atomic_store_n(&s->failed, 1, __ATOMIC_RELEASE);
-	for (uint32_t *word = &s->created; word <= &s->restored; word++)
+	for (uint32_t *word = &s->created; word <= &s->taken; word++)
 		syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 	exit(STATUS_OWN);
 }
@@ -413,7 +429,7 @@ static void await(struct init *in, uint32_t *word, uint32_t n)
 			give_up(in);
 		if (syscall(SYS_futex, word, FUTEX_WAIT, have, &look, NULL, 0) == 0 || errno != ETIMEDOUT)
 			continue;
-		if (__atomic_load_n(&s->created, __ATOMIC_ACQUIRE) < s->nodes || !node_lost(in))
+		if (!node_lost(in))
 			continue;
 		dprintf(in->r->log_fd, "ckpt_restart: a process has ended while it was being restored\n");
 		give_up(in);

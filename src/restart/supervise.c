@@ -276,5 +276,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	while (p[1].fd >= 0 && on_event(&o))
 		;
 	foreground_take(&o);
+	if (!o.ended && WIFSIGNALED(o.init_status))
+		warn("%s: the process that stands above the job was killed (signal %d)", r->path, WTERMSIG(o.init_status));
 	return exit_status(&o);
 }

@@ -173,6 +173,33 @@ def test_newest_complete_generation(ckpt, way):
     assert code == 125 and "no usable image" in err
 
 
+def test_newest_is_that_with_the_highest_number(ckpt):
+    """A copy, or a clock that was set back, gives files other times."""
+    images = generations(ckpt, 3)
+    for age, image in enumerate(images):
+        os.utime(image, (time.time() - age * 86400,) * 2)
+    whole = Piped(ckpt, "ckpt_restart", images[2])
+    again = Piped(ckpt, "ckpt_restart", ckpt.images)
+    ends_right(whole, 300)
+    ends_right(again, 300)
+    assert whole.lines == again.lines
+
+
+def test_of_several_jobs_the_one_that_was_saved_last(ckpt):
+    """And no other, when its images are damaged."""
+    first, second = generations(ckpt, 2), generations(ckpt, 1)
+    for image in second:
+        os.utime(image, (1, 1))
+    whole = Piped(ckpt, "ckpt_restart", second[0])
+    again = Piped(ckpt, "ckpt_restart", ckpt.images)
+    ends_right(whole, 300)
+    ends_right(again, 300)
+    assert whole.lines == again.lines
+    flip(second[0])
+    code, err = Piped(ckpt, "ckpt_restart", ckpt.images).finish()
+    assert code == 125 and "no usable image" in err and not any(i in err for i in first), err
+
+
 def test_only_so_many_generations_are_kept(ckpt):
     job = start(ckpt, 100000, 0, "--keep", "2")
     for n in range(1, 5):
