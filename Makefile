@@ -308,15 +308,22 @@ FUZZ_BIN := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 FUZZ_SEED := $(if $(wildcard tests/fuzz/seed.c),$(B)/fuzz-seeds)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
+# What is fuzzed besides lib/core.
+FUZZ_PYTHON := $(patsubst %,src/inspect/python%.c,_lines _objects _offsets _values) src/inspect/python.c src/common/die.c
+$(B)/tests/fuzz/python_fuzz: private FUZZ_MORE := $(FUZZ_PYTHON) -Isrc/inspect -Isrc/common -DVERSION='"$(VERSION)"'
+$(B)/tests/fuzz/python_fuzz: $(FUZZ_PYTHON) $(wildcard src/inspect/python*.h)
+
 $(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
-	@$(CLANG) $(INC_core) $(BASE) -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(CORE_SRC) $(ZSTD_A)
+	@$(CLANG) $(INC_core) $(filter-out -MMD -MP,$(BASE)) -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(FUZZ_MORE) \
+		$(CORE_SRC) $(ZSTD_A)
 
 # Small images and maps to begin with, in a directory for each target.
 $(B)/fuzz-seeds: tests/fuzz/seed.c $(LIBCORE)
 	@$(CC) $(INC_core) $(BASE) -o $(B)/fuzz-seed $< $(LIBCORE) $(ZSTD_A)
 	@rm -rf $@ && mkdir -p $@ && $(B)/fuzz-seed $@
+	@cp -r tests/fuzz/python_seeds $@/python_fuzz
 
 fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
 	@for f in $(notdir $(FUZZ_BIN)); do \

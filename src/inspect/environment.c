@@ -48,6 +48,7 @@ static void variable_add(struct process *p, char *text)
 static void process_environment(const struct report *r, struct process *p)
 {
 	uint64_t start = p->rec.mm.env_start, end = p->rec.mm.env_end;
+	struct memory *m;
 	char *text;
 	size_t n;
 
@@ -56,7 +57,9 @@ static void process_environment(const struct report *r, struct process *p)
 	text = malloc(end - start + 1);
 	if (!text)
 		die("out of memory");
-	n = memory_read(memory_open(r, p), start, text, end - start);
+	m = memory_open(r, p);
+	n = memory_read(m, start, text, end - start);
+	memory_close(m);
 	text[n] = 0;
 	for (char *s = text, *next; s < text + n; s = next) {
 		next = s + strlen(s) + 1;

@@ -70,6 +70,9 @@ struct variable {
 	bool secret; /* looks like something that not everybody is to see */
 };
 
+struct python_stacks;
+struct python_thread;
+
 struct process {
 	struct rec_process rec;
 	struct share own;    /* what its writer has written */
@@ -84,6 +87,7 @@ struct process {
 	struct rec_thread *threads;
 	size_t nthreads;
 	struct stack *stacks; /* by thread; NULL: report_stacks() was not called */
+	const struct python_stacks *python; /* NULL: no CPython, or report_python() was not called */
 	struct area *areas;
 	size_t nareas;
 	struct file *files; /* that were saved with this process, by id */
@@ -111,6 +115,8 @@ struct report {
 	struct extents objects; /* those of all objects, whoever wrote them */
 	bool verified;
 	bool secrets; /* show them */
+	bool python;  /* report_python() was called, */
+	bool locals;  /* for variables, too */
 };
 
 /* Open and read all but the chunks; dies with one line when the file is no good image. */
@@ -128,7 +134,14 @@ void report_stacks(struct report *r);
 void report_environment(struct report *r);
 /* What is to be shown of a variable. */
 const char *variable_value(const struct report *r, const struct variable *v);
-/* The stacks only. */
+/* Find out what Python code they were running, with values of variables if locals is set. */
+void report_python(struct report *r, bool locals);
+enum { PYTHON_VERSION_MAX = 24 };
+/* "3.11.2", "3.9", "?" */
+const char *python_version(const struct python_stacks *s, char buf[PYTHON_VERSION_MAX]);
+/* Which thread of the process that is; 0: none that was saved. */
+int python_tid(const struct process *p, const struct python_thread *t);
+/* The stacks only, of whichever kind is there. */
 void report_stacks_text(const struct report *r);
 void report_text(const struct report *r);
 void report_json(const struct report *r);

@@ -9,6 +9,7 @@
 #include "diff.h"
 #include "generations.h"
 #include "inspect.h"
+#include "python.h"
 
 /* jansson frees what it can't add, so that only a failure needs to be looked for. */
 static void put(json_t *object, const char *name, json_t *value)
@@ -102,6 +103,58 @@ static json_t *stack_json(const struct stack *s)
 		add(list, o);
 	}
 	return list;
+}
+
+static json_t *locals_json(const struct python_frame *f)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < f->nlocals; i++) {
+		json_t *name = string(f->locals[i].name);
+
+		put(o, json_string_value(name), string(f->locals[i].value));
+		json_decref(name);
+	}
+	return o;
+}
+
+static json_t *python_frames_json(const struct python_thread *t, bool locals)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < t->nframes; i++) {
+		const struct python_frame *f = &t->frames[i];
+		json_t *o = json_object();
+
+		put(o, "file", string(f->file));
+		put(o, "line", f->line ? json_integer(f->line) : json_null());
+		put(o, "function", string(f->function));
+		if (locals)
+			put(o, "locals", locals_json(f));
+		add(list, o);
+	}
+	return list;
+}
+
+static json_t *python_json(const struct report *r, const struct process *p)
+{
+	json_t *o = json_object(), *threads = json_array();
+	char version[PYTHON_VERSION_MAX];
+
+	put(o, "version", string(python_version(p->python, version)));
+	put(o, "problem", p->python->problem ? string(p->python->problem) : json_null());
+	for (size_t i = 0; i < p->python->nthreads; i++) {
+		const struct python_thread *t = &p->python->threads[i];
+		int tid = python_tid(p, t);
+		json_t *thread = json_object();
+
+		put(thread, "tid", tid ? json_integer(tid) : json_null());
+		put(thread, "interpreter", json_integer(t->interpreter));
+		put(thread, "frames", python_frames_json(t, r->locals));
+		add(threads, thread);
+	}
+	put(o, "threads", threads);
+	return o;
 }
 
 static json_t *threads_json(const struct process *p)
@@ -267,6 +320,8 @@ static json_t *process_json(const struct report *r, const struct process *p)
 	put(o, "command", cmdline_json(p));
 	put(o, "warnings", warnings_json(p));
 	put(o, "threads", threads_json(p));
+	if (r->python)
+		put(o, "python", p->python ? python_json(r, p) : json_null());
 	put(o, "memory", areas_json(p));
 	put(o, "objects", objects_json(p));
 	put(o, "ipc", ipc_json(p));

@@ -16,13 +16,13 @@
 enum { STATUS_DAMAGED = 1 };
 
 struct options {
-	bool json, stacks, verify, diff, environment, secrets;
+	bool json, stacks, python, locals, verify, diff, environment, secrets;
 	int pid;
 	const char *core, *path;
 	const char *later; /* with --diff */
 };
 
-static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--environment [--secrets]] [--verify] FILE\n"
+static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--python [--locals]] [--environment [--secrets]] [--verify] FILE\n"
 			    "       ckpt_inspect [--json] DIRECTORY\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
 			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
@@ -49,6 +49,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"secrets", no_argument, NULL, 'S'},
 		{"diff", no_argument, NULL, 'd'},
 		{"stacks", no_argument, NULL, 's'},
+		{"python", no_argument, NULL, 'P'},
+		{"locals", no_argument, NULL, 'l'},
 		{"verify", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -75,6 +77,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 's':
 			o->stacks = true;
+			break;
+		case 'P':
+			o->python = true;
+			break;
+		case 'l':
+			o->python = o->locals = true;
 			break;
 		case 'c':
 			o->core = optarg;
@@ -135,6 +143,8 @@ static void image(const struct options *o)
 	r.secrets = o->secrets;
 	if (o->stacks)
 		report_stacks(&r);
+	if (o->python)
+		report_python(&r, o->locals);
 	if (o->environment)
 		report_environment(&r);
 	if (o->core)
@@ -143,7 +153,7 @@ static void image(const struct options *o)
 		diff(o, &r);
 	else if (o->json)
 		report_json(&r);
-	else if (o->stacks)
+	else if (o->stacks || o->python)
 		report_stacks_text(&r);
 	else
 		report_text(&r);

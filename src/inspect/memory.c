@@ -23,7 +23,7 @@ struct memory {
 	const struct process *p;
 	struct slot slots[SLOTS];
 	uint64_t clock;
-	void *dctx;
+	void *dctx, *dctx_memory;
 	uint8_t *in;
 	int *fds; /* by area: the file that was mapped */
 	const struct area **areas; /* those that are no ranges of guard pages inside of others, by address */
@@ -44,7 +44,8 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 	struct memory *m = need(sizeof(*m));
 
 	*m = (struct memory){.r = r, .p = p};
-	m->dctx = image_dctx(need(image_dctx_size()), image_dctx_size());
+	m->dctx_memory = need(image_dctx_size());
+	m->dctx = image_dctx(m->dctx_memory, image_dctx_size());
 	m->in = need(IMAGE_CHUNK_MAX);
 	m->fds = need((p->nareas + 1) * sizeof(*m->fds));
 	m->areas = need((p->nareas + 1) * sizeof(*m->areas));
@@ -54,6 +55,20 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 			m->areas[m->nareas++] = &p->areas[i];
 	}
 	return m;
+}
+
+void memory_close(struct memory *m)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		free(m->slots[i].bytes);
+	for (size_t i = 0; i < m->p->nareas; i++)
+		if (m->fds[i] >= 0)
+			close(m->fds[i]);
+	free(m->areas);
+	free(m->fds);
+	free(m->in);
+	free(m->dctx_memory);
+	free(m);
 }
 
 const struct process *memory_process(const struct memory *m)

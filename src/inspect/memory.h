@@ -9,8 +9,8 @@
 
 struct memory;
 
-/* Lasts until the program ends. */
 struct memory *memory_open(const struct report *r, const struct process *p);
+void memory_close(struct memory *m);
 /* How many of the n bytes at addr could be read; less than n when what follows is not there. */
 size_t memory_read(struct memory *m, uint64_t addr, void *buf, size_t n);
 /*

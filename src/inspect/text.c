@@ -9,12 +9,12 @@
 #include "diff.h"
 #include "generations.h"
 #include "inspect.h"
+#include "text.h"
 #include "units.h"
 
 enum { DEPTH_MAX = 40 };
 
-/* A string of the image: nothing in it may steer a terminal. */
-static void put_safe(const char *s)
+void put_safe(const char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = *s;
@@ -278,45 +278,6 @@ static void put_process(const struct report *r, const struct process *p)
 	put_descriptors(p);
 	put_children(p);
 	put_environment(r, p);
-}
-
-/* ---- stacks ---- */
-
-static void put_frame(size_t i, const struct frame *f)
-{
-	printf("  #%-3zu 0x%016lx ", i, f->pc);
-	put_safe(f->function ? f->function : "?");
-	if (f->function)
-		printf("+0x%lx", f->offset);
-	if (*f->object) {
-		printf(" (");
-		put_safe(f->object);
-		printf(")");
-	}
-	putchar('\n');
-}
-
-static void put_stacks(const struct process *p)
-{
-	printf("process %d (", p->rec.pid);
-	put_safe(p->comm);
-	printf(")\n");
-	for (size_t i = 0; i < p->nthreads; i++) {
-		printf("\n thread %d (", p->threads[i].tid);
-		put_safe(p->threads[i].comm);
-		printf(")\n");
-		for (size_t j = 0; j < p->stacks[i].nframes; j++)
-			put_frame(j, &p->stacks[i].frames[j]);
-	}
-}
-
-void report_stacks_text(const struct report *r)
-{
-	for (size_t i = 0; i < r->nprocesses; i++) {
-		if (i)
-			putchar('\n');
-		put_stacks(&r->processes[i]);
-	}
 }
 
 void report_text(const struct report *r)
