@@ -39,6 +39,13 @@
 #include <sys/stat.h>
 #include <ckpt/sys.h>
 
+/*
+ * What is to become of a file at a restart (--files): what its use says, or, because the user said so: it is
+ * cut back as a log; its content is saved and put back; it is left as it is; one that has changed is gone on
+ * with.
+ */
+enum files_policy { FILES_BY_USE, FILES_TRUNCATE, FILES_SAVE, FILES_IGNORE, FILES_FORCE };
+
 /* What a plugin works on behalf of: the checkpoint or the restart. */
 struct plugin_ctx;
 
@@ -66,6 +73,7 @@ struct plugin_file {
 	uint64_t size;
 	int64_t mtime_ns;
 	uint32_t object;	   /* its content is that object, 0: none */
+	enum files_policy policy;  /* what the user said of its path (--files) */
 	int32_t owner, owner_type; /* F_GETOWN_EX */
 	int32_t sig;		   /* F_GETSIG */
 	void *data;		   /* the plugin's own, NULL at first */
@@ -253,8 +261,11 @@ int plugin_fail(struct plugin_ctx *c, const struct plugin_file *f, int err, cons
 /* Say that something of f does not come back. */
 void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
 		    ...) PLUGIN_CALL PLUGIN_PRINTF(3);
+/* The same, for those only who want to know it all (--verbose). */
+void plugin_note(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...) PLUGIN_CALL
+	PLUGIN_PRINTF(3);
 /*
- * A file is not what it was: fails like plugin_fail() unless the user said --files=force; then it
+ * A file is not what it was: fails like plugin_fail() unless its policy is FILES_FORCE; then it
  * is said and 0 returned.
  */
 int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
@@ -270,6 +281,10 @@ int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f,
 		     uint32_t object) PLUGIN_CALL;
 /* ckpt_restart's own standard stream n, -1 when it has none. */
 int plugin_std_fd(struct plugin_ctx *c, int n) PLUGIN_CALL;
+/* CLOCK_REALTIME, in ns, at which the job stood still for the checkpoint. */
+int64_t plugin_saved_at(struct plugin_ctx *c) PLUGIN_CALL;
+/* Rename what stands at path, beside f, to PATH.ckpt-aside-N, which nothing has; noted. 0 or -errno. */
+int plugin_set_aside(struct plugin_ctx *c, const struct plugin_file *f, const char *path) PLUGIN_CALL;
 /* Open the inode behind our descriptor fd anew: a descriptor or -errno. */
 int plugin_open_again(int fd, uint32_t flags) PLUGIN_CALL;
 /*

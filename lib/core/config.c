@@ -3,6 +3,7 @@
  * that of a process it did not know; one table of variables is all three's truth.
  */
 #include "protocol.h"
+#include "files.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -180,6 +181,14 @@ static int set_keyfile(struct job_config *c, const char *s)
 	return 0;
 }
 
+static int set_files(struct job_config *c, const char *s)
+{
+	if (str_len(s) >= sizeof(c->files) || !files_valid(s))
+		return -EINVAL;
+	str_copy(c->files, s, sizeof(c->files));
+	return 0;
+}
+
 static const struct variable {
 	const char *name;
 	int (*set)(struct job_config *c, const char *value);
@@ -188,6 +197,7 @@ static const struct variable {
 	{"CKPT_KEEP", set_keep},     {"CKPT_COMPRESS", set_level},  {"CKPT_INTERVAL", set_interval},
 	{"CKPT_SIGNAL", set_signal}, {"CKPT_TIMEOUT", set_timeout},
 	{"CKPT_TCP", set_tcp},	     {"CKPT_IGNORE", set_ignore},   {"CKPT_KEYFILE", set_keyfile},
+	{"CKPT_FILES", set_files},
 };
 
 int config_set(struct job_config *c, const char *name, const char *value)

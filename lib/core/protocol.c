@@ -19,7 +19,7 @@ struct field {
 
 struct layout {
 	uint16_t size;
-	struct field text[6]; /* a len of 0 ends them */
+	struct field text[7]; /* a len of 0 ends them */
 };
 
 #define FIELD(t, f)                                                                                \
@@ -28,7 +28,7 @@ struct layout {
 	}
 #define CONFIG(t)                                                                                  \
 	FIELD(t, config.job), FIELD(t, config.name), FIELD(t, config.dir), FIELD(t, config.ignore), \
-		FIELD(t, config.keyfile)
+		FIELD(t, config.keyfile), FIELD(t, config.files)
 
 static const struct layout layouts[] = {
 	[MSG_HELLO] = {sizeof(struct msg_hello), {FIELD(msg_hello, exe_name), CONFIG(msg_hello)}},

@@ -34,6 +34,7 @@ enum {
 	CKPT_PATH_MAX = 4096,
 	CKPT_IGNORE_MAX = 512,
 	CKPT_KEYFILE_MAX = 1024,
+	CKPT_FILES_MAX = 512,
 };
 
 enum phase {
@@ -87,6 +88,7 @@ struct job_config {
 	int32_t signo;		/* CKPT_SIGNAL: the reserved signal */
 	uint32_t timeout_ms;	/* CKPT_TIMEOUT: time limit of a freeze */
 	uint32_t tcp_refuse;	/* CKPT_TCP: not 0: refuse, when a connection leads outside the job */
+	char files[CKPT_FILES_MAX]; /* CKPT_FILES: what is to become of files, see files.h */
 	char ignore[CKPT_IGNORE_MAX]; /* CKPT_IGNORE: descriptors to leave out, GLOB[,GLOB...] of links */
 	char keyfile[CKPT_KEYFILE_MAX]; /* CKPT_KEYFILE, absolute: images are encrypted with the key in it; "": not */
 };

@@ -274,7 +274,7 @@ struct rec_file {
 	int32_t owner;	 /* F_GETOWN_EX */
 	int32_t owner_type;
 	int32_t sig; /* F_GETSIG */
-	uint32_t reserved;
+	uint32_t policy; /* enum files_policy: what --files said of it at the checkpoint */
 	/* link text of /proc/self/fd/N, terminated */
 };
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "descriptors.h"
+#include "files.h"
 #include "frozen.h"
 
 /* ---- What the kernel says about one descriptor ------------------------------------------- */
@@ -283,6 +284,7 @@ static void put_file(struct plugin_ctx *c, const struct plugin_file *f)
 		.size = f->size,
 		.mtime_ns = f->mtime_ns,
 		.nlink = f->nlink,
+		.policy = f->policy,
 		.object = f->object,
 		.owner = f->owner,
 		.owner_type = f->owner_type,
@@ -472,6 +474,7 @@ static void file_resolve(struct plugin_ctx *c, struct plugin_file *f)
 static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	kept_owner(c, f);
+	f->policy = files_policy(preload.config.files, f->link);
 	if (f->plugin->save)
 		f->plugin->save(c, f);
 }

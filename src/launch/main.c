@@ -5,6 +5,7 @@
  */
 #include "connect.h"
 #include "die.h"
+#include "files.h"
 #include "program.h"
 #include "protocol.h"
 #include "runtime.h"
@@ -22,12 +23,13 @@ static const char usage[] =
 	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval "
 	"TIME]\n"
 	"                   [--name NAME] [--signal N] [--timeout TIME] [--tcp reset|refuse]\n"
-	"                   [--ignore GLOB[,GLOB]] program [argument ...]\n";
+	"                   [--ignore GLOB[,GLOB]] [--files POLICY[:GLOB][,...]] program [argument ...]\n";
 
 /* Options that are environment variables too; the option has precedence. */
 static const struct setting {
 	const char *option, *variable, *expects;
 } settings[] = {
+	{"files", "CKPT_FILES", FILES_EXPECTED},
 	{"ckptdir", "CKPT_DIR", "a directory"},
 	{"keep", "CKPT_KEEP", "a number of generations, 0 for all"},
 	{"compress", "CKPT_COMPRESS", "zstd, zstd:1 to zstd:19, or none"},
@@ -38,7 +40,7 @@ static const struct setting {
 	{"tcp", "CKPT_TCP", "reset or refuse"},
 	{"ignore", "CKPT_IGNORE", "patterns of links such as 'socket:*,/dev/nvidia*', 511 characters at most"},
 };
-enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_DIR = 0 };
+enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_FILES = 0 };
 
 static void set_env(const char *name, const char *value)
 {
@@ -55,6 +57,16 @@ static void help(void)
 }
 
 enum { OPT_HELP = 256, OPT_VERSION };
+
+/* May be given several times: what comes later goes to the end. */
+static void files_option(const char *value)
+{
+	static char list[CKPT_FILES_MAX];
+
+	if (files_add(list, sizeof(list), value))
+		die("--files %.200s: must be %s", value, FILES_EXPECTED);
+	set_env(settings[SETTING_FILES].variable, list);
+}
 
 /* Take the options into the environment; returns the index of the program in argv. */
 static int parse_options(int argc, char **argv)
@@ -74,7 +86,10 @@ static int parse_options(int argc, char **argv)
 			version_show();
 		if (c == '?')
 			exit(STATUS_OWN);
-		set_env(settings[c - 1].variable, optarg);
+		if (c - 1 == SETTING_FILES)
+			files_option(optarg);
+		else
+			set_env(settings[c - 1].variable, optarg);
 	}
 	if (optind == argc)
 		die("no program given (see --help)");

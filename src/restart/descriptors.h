@@ -30,7 +30,8 @@ struct descriptors_params {
 	int base;   /* at least descriptors_base() of each process */
 	int log_fd; /* where lines are told, >= base */
 	bool tcp_refuse; /* --tcp=refuse: fail when a connection led outside the job */
-	bool force; /* --files=force: go on with files that have changed, with a warning */
+	const char *files; /* --files: what is to become of files, over what the image says (files.h) */
+	bool verbose;
 };
 
 struct plugin_ctx;

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "descriptors_parts.h"
+#include "files.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ static const struct plugin *plugin_by_name(const char *name)
 	return *p;
 }
 
-static int file_parse(const struct saved *p, const struct rec *r, struct plugin_file *f)
+static int file_parse(const struct descriptors_params *params, const struct saved *p, const struct rec *r,
+		      struct plugin_file *f)
 {
 	struct rec_file rec;
 	size_t len;
@@ -66,7 +68,10 @@ static int file_parse(const struct saved *p, const struct rec *r, struct plugin_
 		.owner = rec.owner,
 		.owner_type = rec.owner_type,
 		.sig = rec.sig,
+		.policy = files_policy(params->files, rec_extra(r, sizeof(rec), &len)),
 	};
+	if (f->policy == FILES_BY_USE)
+		f->policy = rec.policy;
 	return f->plugin && f->plugin->restore ? 0 : -ENOTSUP;
 }
 
@@ -136,7 +141,7 @@ static int files_parse(struct plugin_ctx *c, const struct saved *p)
 	int err;
 
 	while ((r = rec_next_type(&it, REC_FILE))) {
-		err = file_parse(p, r, &c->files[c->nfiles]);
+		err = file_parse(&c->params, p, r, &c->files[c->nfiles]);
 		if (err)
 			return plugin_fail(c, &c->files[c->nfiles], 0,
 					   "this version can't restore it");

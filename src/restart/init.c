@@ -113,7 +113,8 @@ static void descriptors_prepare(struct init *in)
 		.nprocesses = r->nprocesses,
 		.base = r->log_fd,
 		.log_fd = r->log_fd,
-		.force = r->opt.force_files,
+		.files = r->opt.files,
+		.verbose = r->opt.verbose,
 		.tcp_refuse = r->opt.tcp_refuse,
 	};
 

@@ -9,18 +9,20 @@
 #include <unistd.h>
 #include "connect.h"
 #include "die.h"
+#include "files.h"
 #include "restart.h"
 #include "runtime.h"
 
 static void usage(FILE *f)
 {
-	fprintf(f, "usage: ckpt_restart [--no-capsule] [--files=force] [--tcp=reset|refuse] "
-		   "IMAGE|DIRECTORY|LINK\n");
+	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
+		   "                    IMAGE|DIRECTORY|LINK\n");
 }
 
 static void options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
+		{"verbose", no_argument, NULL, 'v'},
 		{"no-capsule", no_argument, NULL, 'n'},
 		{"files", required_argument, NULL, 'f'},
 		{"tcp", required_argument, NULL, 't'},
@@ -30,15 +32,17 @@ static void options_read(int argc, char **argv, struct options *o)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+hvV", options, NULL)) != -1) {
 		switch (c) {
+		case 'v':
+			o->verbose = true;
+			break;
 		case 'n':
 			o->no_capsule = true;
 			break;
 		case 'f':
-			if (strcmp(optarg, "force"))
-				die("--files=%s: only force is known", optarg);
-			o->force_files = true;
+			if (files_add(o->files, sizeof(o->files), optarg))
+				die("--files=%.200s: must be %s", optarg, FILES_EXPECTED);
 			break;
 		case 't':
 			if (config_parse_tcp(optarg, &o->tcp_refuse))

@@ -114,6 +114,17 @@ void plugin_caution(struct plugin_ctx *c, const struct plugin_file *f, const cha
 	va_end(ap);
 }
 
+void plugin_note(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!c->params.verbose)
+		return;
+	va_start(ap, fmt);
+	say_file(c, f, 0, fmt, ap);
+	va_end(ap);
+}
+
 int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
 {
 	char what[1024];
@@ -124,11 +135,11 @@ int plugin_changed(struct plugin_ctx *c, const struct plugin_file *f, const char
 	va_start(ap, fmt);
 	text_vput(&t, fmt, ap);
 	va_end(ap);
-	if (c->params.force)
+	if (f->policy == FILES_FORCE)
 		plugin_caution(c, f, "%s", what);
 	else
 		plugin_caution(c, f, "%s (--files=force goes on with it)", what);
-	return c->params.force ? 0 : -ESTALE;
+	return f->policy == FILES_FORCE ? 0 : -ESTALE;
 }
 
 /* First record of the file in plugin_recs. */
@@ -175,6 +186,11 @@ int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f, uint32_t
 	int fd = objects_fd(&c->objects, object, &what);
 
 	return fd < 0 ? plugin_fail(c, f, fd, "%s", what) : fd;
+}
+
+int64_t plugin_saved_at(struct plugin_ctx *c)
+{
+	return c->params.image->header.created_ns;
 }
 
 int plugin_std_fd(struct plugin_ctx *c, int n)

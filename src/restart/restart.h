@@ -31,7 +31,8 @@
 struct options {
 	const char *path;
 	bool no_capsule;
-	bool force_files;
+	char files[CKPT_FILES_MAX]; /* --files */
+	bool verbose;
 	bool tcp_refuse;
 };
 

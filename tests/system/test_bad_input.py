@@ -376,23 +376,29 @@ def test_cpu_feature_missing(ckpt, programs):
 
 @BOTH
 def test_open_file_gone(ckpt, programs):
+    """Content that is in the image comes back, but not over another file."""
     path = ckpt.file("held", "content " * 1000)
     image, job = image_of(ckpt, programs, 300, env={"HOLD": path})
     os.rename(path, path + ".away")
-    restart_fails(ckpt, image, path)
+    restart_fails(ckpt, image, path, options=["--files=truncate"])
     ckpt.file("held", "content")
     restart_fails(ckpt, image, path)
-    os.rename(path + ".away", path)
+    os.unlink(path)
     job = ckpt.restart(image, job)
     job.wait()
     assert job.output() == expected(300)
+    assert open(path).read() == "content " * 1000
 
 
 @BOTH
 def test_output_file_shorter(ckpt, programs):
+    """A small one comes back, of a large one only the size is known."""
     image, job = image_of(ckpt, programs, 300)
     os.truncate(job.out, 10)
-    restart_fails(ckpt, image, job.out)
+    restart_fails(ckpt, image, job.out, options=["--files=truncate"])
+    job = ckpt.restart(image, job)
+    job.wait()
+    assert job.output() == expected(300)
 
 
 @BOTH

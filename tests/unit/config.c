@@ -28,7 +28,7 @@ UNIT_TEST(config_takes_every_variable)
 		config_from_env(&c, ENV("CKPT_JOB=a.2\0CKPT_NAME=sim\0CKPT_DIR=/x y\0"
 					"CKPT_KEEP=0\0CKPT_COMPRESS=zstd:19\0"
 					"CKPT_INTERVAL=2h\0CKPT_SIGNAL=63\0CKPT_TIMEOUT=1m\0"
-					"CKPT_IGNORE=socket:*,/dev/x\0CKPT_KEYFILE=/k")),
+					"CKPT_IGNORE=socket:*,/dev/x\0CKPT_KEYFILE=/k\0CKPT_FILES=save:*.h5")),
 		0);
 	ck_assert_str_eq(c.job, "a.2");
 	ck_assert_str_eq(c.name, "sim");
@@ -41,6 +41,7 @@ UNIT_TEST(config_takes_every_variable)
 	ck_assert_str_eq(c.ignore, "socket:*,/dev/x");
 	ck_assert_str_eq(c.keyfile, "/k");
 	ck_assert_int_eq(config_set(&c, "CKPT_KEYFILE", "k"), -EINVAL);
+	ck_assert_str_eq(c.files, "save:*.h5");
 }
 
 UNIT_TEST(config_needs_a_job)
@@ -76,6 +77,7 @@ UNIT_TEST(config_refuses_bad_values)
 		{"CKPT_SIGNAL", "0"},	      {"CKPT_SIGNAL", "65"},
 		{"CKPT_SIGNAL", "9"},	      {"CKPT_SIGNAL", "32"},
 		{"CKPT_TIMEOUT", "0"},	      {"CKPT_TIMEOUT", "99999999"},
+		{"CKPT_FILES", "save:a,b"},
 	};
 	struct job_config c;
 
