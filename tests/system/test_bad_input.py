@@ -322,12 +322,14 @@ def test_image_open_to_others(ckpt, programs):
 @BOTH
 def test_damaged_generation(ckpt, programs):
     """A directory, or the link to a job's newest image, falls back to the image before a damaged one."""
-    job = ckpt.launch(counter(programs, 400), options=["--keep", "3"])
+    gate = ckpt.path("gate")
+    job = ckpt.launch(counter(programs, 400), options=["--keep", "3"], env={"GATE": gate})
     job.wait_output("line 5\n")
     first = ckpt.checkpoint()["image"]
     job.wait_growth(50)
     second = ckpt.checkpoint()["image"]
     job.kill()
+    open(gate, "w").close()
     assert first != second and os.path.exists(first)
     with open(second, "r+b") as f:
         f.seek(os.path.getsize(second) // 2)
@@ -485,7 +487,8 @@ def test_writer_killed(ckpt, programs):
 
 @BOTH
 def test_coordinator_killed(ckpt, programs):
-    job = ckpt.launch(counter(programs, 1000, 20), options=["--keep", "2"])
+    gate = ckpt.path("gate")
+    job = ckpt.launch(counter(programs, 1000, 20), options=["--keep", "2"], env={"GATE": gate})
     job.wait_output("line 5\n")
     for _ in range(12):
         (coordinator,) = ckpt.coordinators()
@@ -504,6 +507,7 @@ def test_coordinator_killed(ckpt, programs):
         verify(ckpt, image)
     nothing_partial(ckpt)
     job.kill()
+    open(gate, "w").close()
     job = ckpt.restart(image, job)
     job.wait()
     assert job.output() == expected(1000)
