@@ -5,7 +5,7 @@
  * A checkpoint, seen from one process P and the coordinator C:
  *
  *   C -> P  signal (SI_QUEUE, sival_int = request)
- *   P -> C  MSG_LEADER                   P's leader has opened its connection
+ *   P -> C  MSG_LEADER                   P's leader has opened its connection (MSG_TARGET may come before)
  *   C -> P  MSG_PARAMS                   what to do, or OP_NONE: go back
  *   P -> C  MSG_BARRIER PHASE_FREEZE     all threads of P stand still
  *   C -> P  MSG_RELEASE PHASE_FREEZE     all processes of the job do; with the memory that they share
@@ -27,7 +27,7 @@
 
 enum {
 	PROTOCOL_MAGIC = 0x54504b43, /* "CKPT" */
-	PROTOCOL_VERSION = 3,
+	PROTOCOL_VERSION = 4,
 	MSG_MAX = 8192,	 /* bytes of a packet, at most */
 	JOB_ID_MAX = 32, /* with terminator, as all below */
 	JOB_NAME_MAX = 64,
@@ -59,6 +59,7 @@ enum msg_type {
 	MSG_THAWED,
 	MSG_PROGRESS,
 	MSG_DONE,
+	MSG_TARGET,
 	/* between ckpt_command (or the API) and the coordinator */
 	MSG_COMMAND = 64,
 	MSG_JOB,     /* answer: one job */
@@ -112,6 +113,15 @@ struct msg_leader {
 	struct job_config config;
 };
 
+/* Before a MSG_LEADER with request 0: how the image is to differ from the job's others. */
+struct msg_target {
+	struct msg m;
+	uint32_t flags; /* TARGET_* */
+	uint32_t keep;	/* with TARGET_KEEP: instead of the job's */
+	char path[CKPT_PATH_MAX]; /* absolute; the image is no generation, and replaces what is there; "": it is one */
+};
+enum { TARGET_KEEP = 1 };
+
 enum op { OP_NONE, OP_CHECKPOINT, OP_CHECK };
 
 struct msg_params {
@@ -120,7 +130,7 @@ struct msg_params {
 	uint32_t flags; /* PARAMS_* */
 	uint32_t keep;
 	int32_t level;
-	uint64_t generation;
+	uint64_t generation; /* 0: none, the image has a name of its own */
 	uint32_t timeout_ms;
 	uint32_t reserved[2];
 	uint32_t blocked_nr; /* the system call the leader was in, and where: /proc/PID/syscall; */
@@ -258,6 +268,7 @@ union any_msg {
 	struct msg m;
 	struct msg_hello hello;
 	struct msg_leader leader;
+	struct msg_target target;
 	struct msg_params params;
 	struct msg_line line;
 	struct msg_barrier barrier;

@@ -27,6 +27,13 @@ struct ckpt_info {
 	char error[1024];
 };
 
+struct ckpt_options {
+	size_t size;
+	const char *path;
+	uint32_t keep, flags;
+};
+enum { CKPT_KEEP = 1, CKPT_NO_WAIT = 2 };
+
 enum { TRIES = 10000 }; /* a millisecond apart */
 
 /* ---- a coordinator when there is none ---- */
@@ -150,40 +157,75 @@ static void await_result(int conn, struct ckpt_info *info, int *err)
 		str_copy(info->error, "the coordinator has gone", sizeof(info->error));
 }
 
-API int ckpt_checkpoint_info(struct ckpt_info *out)
+/* May this thread ask now? Else errno is set. */
+static bool may_ask(void)
 {
+	errno = !preload.active ? ENOTCONN : EBUSY;
+	return preload.active && !handler_is_disabled_here();
+}
+
+/* What is asked for beside the usual; false: it can't be. target is NULL when that is nothing. */
+static bool options_take(const struct ckpt_options *opt, struct msg_target *t, struct api_call *call, bool *wait)
+{
+	struct ckpt_options o = {0};
+
+	if (opt)
+		memcpy(&o, opt, opt->size < sizeof(o) ? opt->size : sizeof(o));
+	*call = (struct api_call){0};
+	*wait = !(o.flags & CKPT_NO_WAIT);
+	if (!o.path && !(o.flags & CKPT_KEEP))
+		return true;
+	memset(t, 0, sizeof(*t));
+	MSG_INIT(t, MSG_TARGET);
+	t->flags = o.flags & CKPT_KEEP ? TARGET_KEEP : 0;
+	t->keep = o.keep;
+	call->target = t;
+	errno = o.path && o.path[0] != '/' ? EINVAL : ENAMETOOLONG;
+	return !o.path || (o.path[0] == '/' && str_copy(t->path, o.path, sizeof(t->path)));
+}
+
+/* One attempt; -EAGAIN: it was another checkpoint's turn. */
+static int attempt(struct api_call *call, bool wait, struct ckpt_info *info)
+{
+	int err = ask(call);
+
+	memset(info, 0, sizeof(*info));
+	if (err < 0)
+		snprintf(info->error, sizeof(info->error), "no coordinator: %s", errno_name(err));
+	else if (!call->restarted && (wait || !call->copied))
+		await_result(call->conn, info, &err);
+	else
+		str_copy(info->path, call->path, sizeof(info->path));
+	if (!wait)
+		info->pause_ns = call->pause_ns;
+	if (call->conn >= 0)
+		close(call->conn);
+	return err == -EAGAIN && call->conn < 0 ? -ECANCELED : err;
+}
+
+API int ckpt_checkpoint_with(const struct ckpt_options *opt, struct ckpt_info *out)
+{
+	struct msg_target target;
 	struct ckpt_info info;
 	struct api_call call;
+	bool wait;
 	int err;
 
-	if (!preload.active) {
-		errno = ENOTCONN;
+	if (!may_ask() || !options_take(opt, &target, &call, &wait))
 		return -1;
-	}
-	if (handler_is_disabled_here()) {
-		errno = EBUSY;
-		return -1;
-	}
-	do { /* again when it was another checkpoint's turn */
-		memset(&info, 0, sizeof(info));
-		err = ask(&call);
-		if (err == 0 && !call.restarted)
-			await_result(call.conn, &info, &err);
-		else if (err < 0)
-			snprintf(info.error, sizeof(info.error), "no coordinator: %s", errno_name(err));
-		if (call.conn >= 0)
-			close(call.conn);
-	} while (err == -EAGAIN && call.conn >= 0);
-	if (err == 0 && call.restarted) {
-		str_copy(info.path, call.path, sizeof(info.path));
-		info_put(out, &info);
-		return 1;
-	}
+	do
+		err = attempt(&call, wait, &info);
+	while (err == -EAGAIN);
 	info_put(out, &info);
 	if (err == 0)
-		return 0;
+		return call.restarted;
 	errno = ECANCELED;
 	return -1;
+}
+
+API int ckpt_checkpoint_info(struct ckpt_info *out)
+{
+	return ckpt_checkpoint_with(NULL, out);
 }
 
 API int ckpt_checkpoint(void)
@@ -194,6 +236,96 @@ API int ckpt_checkpoint(void)
 API int ckpt_is_enabled(void)
 {
 	return preload.active;
+}
+
+API unsigned long ckpt_generation(void)
+{
+	return preload.generation;
+}
+
+API unsigned int ckpt_restarts(void)
+{
+	return preload.restarts;
+}
+
+/* ---- those that others ask for ---- */
+
+API int ckpt_announce(int signo)
+{
+	if (!preload.active) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	announce_set(signo);
+	return announce_limit_ms();
+}
+
+API int ckpt_announced(void)
+{
+	return preload.active ? announce_take() : 0;
+}
+
+/* A coordinator that has gone meanwhile is not started anew: its request is void. */
+API int ckpt_proceed(void)
+{
+	struct api_call call = {.request = announce_request()};
+
+	if (!may_ask())
+		return -1;
+	if (!call.request)
+		return 0;
+	for (int i = 0; i < TRIES; i++) {
+		handler_checkpoint(&call);
+		if (call.err != -EAGAIN)
+			break;
+		wait_ms();
+	}
+	if (call.conn >= 0)
+		close(call.conn);
+	return call.err == 0 && call.restarted;
+}
+
+/* ---- the interval ---- */
+
+static int command_interval(int conn, uint32_t seconds)
+{
+	static __thread union any_msg m;
+
+	memset(&m, 0, sizeof(m.command));
+	MSG_INIT(&m.command, MSG_COMMAND);
+	m.command.command = CMD_INTERVAL;
+	m.command.interval_s = seconds;
+	str_copy(m.command.job, preload.config.job, sizeof(m.command.job));
+	if (msg_send(conn, &m.m) < 0)
+		return -ECANCELED;
+	while (msg_recv(conn, &m, -1) > 0)
+		if (m.m.type == MSG_END)
+			return m.end.status ? -ECANCELED : 0;
+	return -ECANCELED;
+}
+
+API int ckpt_interval(unsigned int seconds)
+{
+	int err = -ENOTCONN, conn = -1;
+
+	if (preload.active)
+		conn = err = msg_connect(preload.socket);
+	for (int i = 0; i < TRIES && (err == -ENOENT || err == -ECONNREFUSED); i++) {
+		if (i == 0)
+			coordinator_start();
+		wait_ms();
+		conn = err = msg_connect(preload.socket);
+	}
+	if (conn >= 0) {
+		err = command_interval(conn, seconds);
+		close(conn);
+	}
+	if (err < 0) {
+		errno = -err;
+		return -1;
+	}
+	preload.config.interval_s = seconds; /* for coordinators to come */
+	return 0;
 }
 
 API void ckpt_disable(void)

@@ -59,7 +59,7 @@ static void lead(int request, ucontext_t *uc)
 	a.api = api_call;
 	api_call = NULL;
 	if (a.api)
-		a.request = 0;
+		a.request = a.api->request;
 	call_on_stack(leader_main, &a, preload.leader_stack + preload.leader_stack_len);
 	freeze_resign();
 }
@@ -82,6 +82,10 @@ static void handle(int sig, siginfo_t *info, void *ctx)
 	if (handler_is_disabled()) {
 		if (!api_call) /* the API asks again by itself */
 			__atomic_store_n(&deferred, info->si_value.sival_int, __ATOMIC_SEQ_CST);
+		eintr_restart_alone(ctx);
+		return;
+	}
+	if (!api_call && announce_hold(info->si_value.sival_int)) {
 		eintr_restart_alone(ctx);
 		return;
 	}
@@ -144,6 +148,6 @@ void handler_checkpoint(struct api_call *call)
 	call->conn = -1;
 	call->err = -EAGAIN;
 	api_call = call;
-	request_self(0);
+	request_self(call->request);
 	api_call = NULL;
 }

@@ -5,6 +5,8 @@
  *	NAME-JOB.GGGGG.ckpt	   generation G, durable
  *	NAME-JOB.ckpt		   link to the newest generation
  *
+ * One that was given a name of its own (params->link is "") is no generation, and replaces what has that name.
+ *
  * fsync, rename, fsync of the directory: until the rename an older image is the newest one. A .part
  * file that nobody has locked is that of a writer that was killed. All is done in the directory that was opened
  * first: when its path leads elsewhere at the end, there is no image, and nothing is left in the one or the other.
@@ -123,7 +125,8 @@ static void update_link(struct image_file *f)
 
 static int part_rename(const struct image_file *f)
 {
-	int r = sys_call5(__NR_renameat2, f->dir, f->part_name, f->dir, f->name, RENAME_NOREPLACE);
+	int flags = f->params->link[0] ? RENAME_NOREPLACE : 0;
+	int r = sys_call5(__NR_renameat2, f->dir, f->part_name, f->dir, f->name, flags);
 
 	if (r == -EINVAL || r == -ENOSYS) /* NFS has no renameat2 flags */
 		r = sys_call4(__NR_renameat, f->dir, f->part_name, f->dir, f->name);

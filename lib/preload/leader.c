@@ -40,11 +40,12 @@ struct checkpoint {
 	bool main_exited;
 	bool restarted;
 	bool in_pause;
+	bool copied; /* the image is being written, or is there */
 };
 
 /* ---- talking ---- */
 
-static bool ask_params(struct checkpoint *c, int request)
+static bool ask_params(struct checkpoint *c, int request, const struct msg_target *target)
 {
 	struct msg_leader l;
 
@@ -54,6 +55,8 @@ static bool ask_params(struct checkpoint *c, int request)
 	l.tid = sys_gettid();
 	l.request = request;
 	l.config = preload.config;
+	if (target && msg_send(c->save.conn, &target->m) < 0)
+		return false;
 	if (msg_send(c->save.conn, &l.m) < 0)
 		return false;
 	if (msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS) <= 0 || c->in.m.type != MSG_PARAMS)
@@ -297,6 +300,9 @@ static void snapshot(struct checkpoint *c)
 		.pause_ns = sys_clock_ns(CLOCK_MONOTONIC) - c->t_start,
 	};
 
+	if (c->params.generation)
+		preload.generation = c->params.generation;
+	c->copied = true;
 	snapshot_start(&sn, &c->in_pause);
 	await_copies(c);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
@@ -384,6 +390,7 @@ static void restart_meet(struct restart_sync *sync)
 static void restart_control_take(void)
 {
 	restart_control.restarted = 0;
+	preload.restarts++;
 	preload.vdso_start = restart_control.vdso_start;
 	preload.vdso_len = restart_control.vdso_len;
 	if (restart_control.socket[0])
@@ -515,7 +522,7 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 		eintr_restart_alone(uc);
 		return;
 	}
-	if (ask_params(&c, request))
+	if (ask_params(&c, request, api ? api->target : NULL))
 		freeze_and_run(&c, uc);
 	else
 		eintr_watch_handlers();
@@ -525,6 +532,8 @@ void leader_run(int request, ucontext_t *uc, struct api_call *api)
 	if (api) {
 		api->err = 0;
 		api->restarted = c.restarted;
+		api->copied = c.copied;
+		api->pause_ns = c.restarted ? 0 : sys_clock_ns(CLOCK_MONOTONIC) - c.t_start;
 		str_copy(api->path, c.params.path, sizeof(api->path));
 		api->conn = c.restarted ? -1 : c.save.conn;
 	}

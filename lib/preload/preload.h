@@ -47,6 +47,8 @@ struct preload {
 	uint32_t rseq_len;
 	uint64_t vdso_start;	/* code of the kernel's vdso; another place after a restart */
 	uint64_t vdso_len;
+	uint64_t generation;	/* the image that this memory is of, or that was made last; 0: none */
+	uint32_t restarts;	/* how often this process has been restarted */
 };
 extern struct preload preload HIDDEN;
 
@@ -509,11 +511,15 @@ void snapshot_start(struct snapshot *sn, bool *in_pause) HIDDEN;
 
 /* ---- leader.c ------------------------------------------------------------------------------------------ */
 
-/* Run a checkpoint. request: from the coordinator, or 0: ours, with the API's answer in *api. */
+/* Run a checkpoint. request: from the coordinator, or, with api, what the API asks for and is told. */
 struct api_call {
+	int request;	/* 0: a new one */
+	const struct msg_target *target; /* NULL: like the job's others */
 	int conn;	/* connection to hear the result on, -1 */
 	int err;	/* -errno when it could not be asked for */
 	bool restarted;
+	bool copied;	/* an image is being written */
+	uint64_t pause_ns;
 	char path[CKPT_PATH_MAX]; /* of the image */
 };
 void leader_run(int request, ucontext_t *uc, struct api_call *api) HIDDEN;

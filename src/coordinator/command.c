@@ -105,12 +105,15 @@ static void answer_several(struct peer *p, bool (*is_meant)(const struct job *, 
 	answer_end(p, STATUS_REFUSED, "there are several jobs, choose one with --job: %s", list);
 }
 
-/* The one job that a command means; else NULL, and the client has been told. */
+/* The one job that a command means, for a process of a job its own; else NULL, and the client has been told. */
 static struct job *choose_job(struct peer *p)
 {
 	bool (*is_meant)(const struct job *, const char *) = meaning_of(p->command.job);
+	struct process *own = *p->command.job ? NULL : process_find(p->pid);
 	struct job *chosen = NULL;
 
+	if (own)
+		return own->job;
 	if (!is_meant) {
 		answer_no_job(p, p->command.job);
 		return NULL;

@@ -42,6 +42,8 @@ struct peer {
 	struct job *job; /* whose checkpoint it waits for, NULL: none */
 	struct msg_command command;
 	bool attached; /* to the one that runs; else to the next */
+	/* PEER_NEW: for the checkpoint that it is about to ask for; target.m.size 0: none */
+	struct msg_target target;
 	/* PEER_MEMBER */
 	struct member *member; /* NULL: the checkpoint is over */
 };

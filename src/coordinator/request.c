@@ -160,6 +160,7 @@ void request_of_client(struct peer *p, struct job *job)
 }
 
 /*
+ * One that wants an image of its own shares no other's checkpoint.
  * A process is sent back at once when its checkpoint can't be now; the result tells why, or that it
  * may ask again: that comes when the one before is over.
  */
@@ -170,7 +171,7 @@ void request_of_process(struct peer *p, struct process *process)
 	struct job *job = process->job;
 	int err;
 
-	if (run_takes_leader(process, p, 0))
+	if (!p->target.m.size && run_takes_leader(process, p, 0))
 		return;
 	if (job->run) {
 		run_send_back(p);

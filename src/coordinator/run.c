@@ -280,6 +280,8 @@ static void remember(struct run *run)
 	if (r->err)
 		return;
 	clock_gettime(CLOCK_REALTIME, &ts);
+	if (!run->generation) /* one with a name of its own */
+		return;
 	last->realtime_ns = (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 	last->generation = run->generation;
 	last->bytes = r->image_bytes;
@@ -379,16 +381,29 @@ static void run_expire(struct timer *t)
 	run_rearm(run);
 }
 
-static int check_job(const struct job *job, enum op op, struct text *why)
+/* Where the image goes: the job's directory, or the one of a path that was asked for. */
+static void image_dir(const struct job *job, const struct peer *asker, char *dir)
 {
+	const char *path = asker ? asker->target.path : "";
+	const char *slash = strrchr(path, '/');
+
+	str_copy(dir, job->config.dir, CKPT_PATH_MAX);
+	if (slash)
+		snprintf(dir, CKPT_PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+static int check_job(const struct job *job, enum op op, const struct peer *asker, struct text *why)
+{
+	char dir[CKPT_PATH_MAX];
 	int err = 0;
 
 	if (!job->processes) {
 		text_put(why, "the job has ended");
 		return -ESRCH;
 	}
+	image_dir(job, asker, dir);
 	if (op == OP_CHECKPOINT)
-		err = generation_check_dir(job->config.dir, why);
+		err = generation_check_dir(dir, why);
 	return err ? err : check_room(job, why);
 }
 
@@ -406,7 +421,7 @@ static int next_request(void)
 	return (last & 0x7fffffff) ? (int)(last & 0x7fffffff) : next_request();
 }
 
-static int fill_params(struct run *run, struct text *why)
+static int fill_name(struct run *run, struct text *why)
 {
 	struct msg_params *p = &run->cp.params;
 	const struct job *job = run->job;
@@ -414,12 +429,6 @@ static int fill_params(struct run *run, struct text *why)
 	struct text path = TEXT(p->path);
 
 	job_stem(job, stem, sizeof(stem));
-	p->keep = job->config.keep;
-	p->level = job->config.level;
-	str_copy(p->keyfile, job->config.keyfile, sizeof(p->keyfile));
-	str_copy(p->job, job->id, sizeof(p->job));
-	if (run->cp.op != OP_CHECKPOINT)
-		return 0;
 	run->generation = generation_next(job->config.dir, stem);
 	p->generation = run->generation;
 	snprintf(p->link, sizeof(p->link), "%s.ckpt", stem);
@@ -432,6 +441,35 @@ static int fill_params(struct run *run, struct text *why)
 	return -ENAMETOOLONG;
 }
 
+static int fill_target(struct run *run, const struct msg_target *target, struct text *why)
+{
+	struct msg_params *p = &run->cp.params;
+
+	if (target->flags & TARGET_KEEP)
+		p->keep = target->keep;
+	if (!target->path[0])
+		return fill_name(run, why);
+	str_copy(p->path, target->path, sizeof(p->path));
+	if (strlen(p->path) + sizeof(".part") <= sizeof(p->path))
+		return 0;
+	text_put(why, "%s: name is too long", target->path);
+	return -ENAMETOOLONG;
+}
+
+static int fill_params(struct run *run, const struct peer *asker, struct text *why)
+{
+	struct msg_params *p = &run->cp.params;
+	const struct job *job = run->job;
+
+	p->keep = job->config.keep;
+	p->level = job->config.level;
+	str_copy(p->keyfile, job->config.keyfile, sizeof(p->keyfile));
+	str_copy(p->job, job->id, sizeof(p->job));
+	if (run->cp.op != OP_CHECKPOINT)
+		return 0;
+	return asker ? fill_target(run, &asker->target, why) : fill_name(run, why);
+}
+
 static void member_asks(struct process *p, struct peer *asker)
 {
 	struct member *m = p->member;
@@ -442,7 +480,7 @@ static void member_asks(struct process *p, struct peer *asker)
 	asker->member = m;
 }
 
-static struct run *run_new(struct job *job, enum op op, bool kill, struct text *why)
+static struct run *run_new(struct job *job, enum op op, bool kill, const struct peer *asker, struct text *why)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
@@ -459,7 +497,7 @@ static struct run *run_new(struct job *job, enum op op, bool kill, struct text *
 		.request = next_request(),
 		.timeout_ms = job->config.timeout_ms,
 	};
-	if (!fill_params(run, why))
+	if (!fill_params(run, asker, why))
 		return run;
 	free(run);
 	return NULL;
@@ -472,10 +510,10 @@ int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
 	int err, since;
 
 	discover_first(job, &since);
-	err = check_job(job, op, why);
+	err = check_job(job, op, asker, why);
 	if (err)
 		return err;
-	run = run_new(job, op, kill, why);
+	run = run_new(job, op, kill, asker, why);
 	if (!run)
 		return -ENOMEM;
 	if (add_unconsidered(run) < 0) {

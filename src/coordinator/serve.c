@@ -31,6 +31,14 @@ static int take_hello(struct peer *p, const union any_msg *m)
 	return 0;
 }
 
+static int take_target(struct peer *p, const union any_msg *m)
+{
+	if (m->target.path[0] && m->target.path[0] != '/')
+		return -EPROTO;
+	p->target = m->target;
+	return 0;
+}
+
 static int take_leader(struct peer *p, const union any_msg *m)
 {
 	const struct msg_leader *l = &m->leader;
@@ -66,7 +74,7 @@ static const struct {
 	{MSG_COMMAND, PEER_NEW, take_command},	  {MSG_REFUSE, PEER_MEMBER, run_message},
 	{MSG_BARRIER, PEER_MEMBER, run_message},  {MSG_THAWED, PEER_MEMBER, run_message},
 	{MSG_PROGRESS, PEER_MEMBER, run_message}, {MSG_DONE, PEER_MEMBER, run_message},
-	{MSG_THAWED, PEER_WAITING, run_message},
+	{MSG_THAWED, PEER_WAITING, run_message},  {MSG_TARGET, PEER_NEW, take_target},
 };
 
 int serve_message(struct peer *p, const union any_msg *m)
