@@ -222,6 +222,8 @@ $(B)/bin/ckpt_$(1): $(call objects,$(call program_src,$(1))) $(if $(filter resta
 endef
 $(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
 
+PYTHON_SRC := $(wildcard lib/python/ckpt/*.py) lib/python/ckpt/py.typed
+
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/ckpt $(DESTDIR)$(prefix)/include/ckpt \
 		$(patsubst %,$(DESTDIR)$(prefix)/share/man/man%,1 3 7 8)
@@ -229,6 +231,8 @@ install: all
 	$(if $(LIBCKPT),install -m 644 $(LIBCKPT) $(DESTDIR)$(prefix)/lib/ckpt)
 	$(if $(wildcard include/*.h),install -m 644 $(wildcard include/*.h) $(DESTDIR)$(prefix)/include)
 	$(if $(wildcard include/ckpt/*.h),install -m 644 $(wildcard include/ckpt/*.h) $(DESTDIR)$(prefix)/include/ckpt)
+	install -d $(DESTDIR)$(prefix)/lib/ckpt/python/ckpt
+	install -m 644 $(PYTHON_SRC) $(DESTDIR)$(prefix)/lib/ckpt/python/ckpt
 	for n in 1 3 7 8; do install -m 644 doc/man/*.$$n $(DESTDIR)$(prefix)/share/man/man$$n || exit 1; done
 
 # ---- tests ---------------------------------------------------------------------------------------
