@@ -47,3 +47,18 @@ const char *units_time(char buf[UNITS_MAX], uint64_t realtime_ns)
 	strftime(buf, UNITS_MAX, "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
 	return buf;
 }
+
+const char *units_age(char buf[UNITS_MAX], uint64_t realtime_ns)
+{
+	uint64_t then = realtime_ns / 1000000000, now = (uint64_t)time(NULL), s = now > then ? now - then : 0;
+
+	if (s >= 86400)
+		snprintf(buf, UNITS_MAX, "%lu d %lu h", s / 86400, s / 3600 % 24);
+	else if (s >= 3600)
+		snprintf(buf, UNITS_MAX, "%lu h %lu min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		snprintf(buf, UNITS_MAX, "%lu min %lu s", s / 60, s % 60);
+	else
+		snprintf(buf, UNITS_MAX, "%lu s", s);
+	return buf;
+}

@@ -16,5 +16,7 @@ const char *units_memory(char buf[UNITS_MAX], double bytes);
 const char *units_duration(char buf[UNITS_MAX], uint64_t ns);
 /* Local time: "2025-11-20 14:31:07". */
 const char *units_time(char buf[UNITS_MAX], uint64_t realtime_ns);
+/* How long ago that is: "3 d 4 h", "5 h 12 min", "40 s". */
+const char *units_age(char buf[UNITS_MAX], uint64_t realtime_ns);
 
 #endif

@@ -4,12 +4,10 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/procfs.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "die.h"
 #include "registers.h"
@@ -256,18 +254,13 @@ void report_core(const struct report *r, const struct process *p, const char *pa
 {
 	struct core c = {.r = r, .p = p, .memory = memory_open(r, p), .path = path};
 	char *block = grow(NULL, BLOCK);
-	struct stat st;
 
 	note_process(&c);
 	note_files(&c);
 	note_threads(&c);
 	segments_make(&c);
-	c.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (c.fd < 0)
-		die("cannot open %s:", path);
-	if (fstat(c.fd, &st) < 0 || !S_ISREG(st.st_mode))
-		die("%s: no regular file", path);
-	if (fchmod(c.fd, 0600) < 0 || ftruncate(c.fd, headers_write(&c)) < 0)
+	c.fd = output_create(r, path);
+	if (ftruncate(c.fd, headers_write(&c)) < 0)
 		fail(&c);
 	for (size_t i = 0; i < c.nsegments; i++)
 		if (c.segments[i].p_filesz)

@@ -156,6 +156,9 @@ const struct process *report_process(const struct report *r, int pid);
  */
 void report_core(const struct report *r, const struct process *p, const char *path);
 
+/* A regular file to write to, empty and readable for the user alone: a descriptor. Dies when that can't be had. */
+int output_create(const struct report *r, const char *path);
+
 /* "shared memory", … of an enum ipc_kind. */
 const char *ipc_kind_name(uint32_t kind);
 /* "regular file", "memfd", … of an enum object_kind. */

@@ -11,6 +11,7 @@
 #include "die.h"
 #include "diff.h"
 #include "generations.h"
+#include "html.h"
 #include "inspect.h"
 
 enum { STATUS_DAMAGED = 1 };
@@ -18,12 +19,13 @@ enum { STATUS_DAMAGED = 1 };
 struct options {
 	bool json, stacks, python, locals, verify, diff, environment, secrets;
 	int pid;
-	const char *core, *path;
+	const char *core, *html, *path;
 	const char *later; /* with --diff */
 };
 
 static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--python [--locals]] [--environment [--secrets]] [--verify] FILE\n"
 			    "       ckpt_inspect [--json] DIRECTORY\n"
+			    "       ckpt_inspect --html PAGE [--stacks] [--python [--locals]] [--environment] [--verify] FILE\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
 			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
 
@@ -44,6 +46,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"core", required_argument, NULL, 'c'},
+		{"html", required_argument, NULL, 'H'},
 		{"pid", required_argument, NULL, 'p'},
 		{"environment", no_argument, NULL, 'e'},
 		{"secrets", no_argument, NULL, 'S'},
@@ -87,6 +90,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'c':
 			o->core = optarg;
 			break;
+		case 'H':
+			o->html = optarg;
+			break;
 		case 'p':
 			o->pid = pid_parse(optarg);
 			break;
@@ -123,7 +129,7 @@ static bool directory(const struct options *o)
 	struct stat st;
 	size_t n;
 
-	if (o->diff || o->core || stat(o->path, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (o->diff || o->core || o->html || stat(o->path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return false;
 	g = generations_read(o->path, &n);
 	if (o->json)
@@ -149,6 +155,8 @@ static void image(const struct options *o)
 		report_environment(&r);
 	if (o->core)
 		report_core(&r, report_process(&r, o->pid), o->core);
+	else if (o->html)
+		report_html(&r, o->html);
 	else if (o->diff)
 		diff(o, &r);
 	else if (o->json)

@@ -2,17 +2,13 @@
  * The report for people. Tables have a line a thing, whose last column is as long as it is.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include "die.h"
 #include "diff.h"
 #include "generations.h"
 #include "inspect.h"
 #include "text.h"
+#include "tree.h"
 #include "units.h"
-
-enum { DEPTH_MAX = 40 };
 
 void put_safe(const char *s)
 {
@@ -75,70 +71,24 @@ static void put_image(const struct report *r)
 			   : "tables only (--verify: all of it)");
 }
 
-enum { NOBODY = -1 };
-
-/* Its place among the others, above it; anything else in a damaged image is taken for none. */
-static int32_t parent_of(const struct report *r, int32_t i)
-{
-	int32_t parent = i < 0 ? NOBODY : r->processes[i].rec.parent;
-
-	return parent >= 0 && parent < i ? parent : NOBODY;
-}
-
-/* Below its parent, as far as that is in the image. */
-static int depth_of(const struct report *r, const struct process *p)
-{
-	int depth = 0;
-
-	for (int32_t i = p - r->processes; (i = parent_of(r, i)) != NOBODY && depth < DEPTH_MAX;)
-		depth++;
-	return depth;
-}
-
-static void put_line(const struct report *r, const struct process *p)
+static void put_line(const struct process *p, int depth, void *arg)
 {
 	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
 
+	(void)arg;
 	printf("%10d %10d %10s %10s %10s  %*s", p->rec.pid, p->rec.ppid, units_memory(a, p->own.saved),
-	       units_memory(b, p->own.stored), units_memory(c, p->shared.saved), 2 * depth_of(r, p), "");
+	       units_memory(b, p->own.stored), units_memory(c, p->shared.saved), 2 * depth, "");
 	put_safe(p->comm);
 	printf("%s\n", p->rec.flags & PROCESS_STOPPED ? " (stopped)" : "");
-}
-
-/* Each below its parent: next[] leads from one to the next of the same parent, child[] to the first child. */
-static void put_tree(const struct report *r, const int32_t *child, const int32_t *next, int32_t first)
-{
-	for (int32_t i = first, down; i != NOBODY; i = down) {
-		put_line(r, &r->processes[i]);
-		down = child[i];
-		for (; down == NOBODY && i != NOBODY; i = parent_of(r, i))
-			down = next[i];
-	}
 }
 
 /* A line for each process, when there are more than one. */
 static void put_processes(const struct report *r)
 {
-	int32_t *child, *next, first = NOBODY;
-
 	if (r->nprocesses < 2)
 		return;
 	printf("\nprocesses\n%10s %10s %10s %10s %10s  NAME\n", "PID", "PARENT", "SAVED", "ON DISK", "SHARED");
-	child = malloc(r->nprocesses * sizeof(*child));
-	next = malloc(r->nprocesses * sizeof(*next));
-	if (!child || !next)
-		die("out of memory");
-	for (size_t i = 0; i < r->nprocesses; i++)
-		child[i] = NOBODY;
-	for (int32_t i = (int32_t)r->nprocesses - 1; i >= 0; i--) {
-		int32_t *list = parent_of(r, i) == NOBODY ? &first : &child[parent_of(r, i)];
-
-		next[i] = *list;
-		*list = i;
-	}
-	put_tree(r, child, next, first);
-	free(child);
-	free(next);
+	tree_walk(r, put_line, NULL);
 }
 
 static void put_children(const struct process *p)
@@ -338,22 +288,6 @@ void diff_text(const struct report *a, const struct report *b, const struct diff
 
 /* ---- generations ---- */
 
-/* For people: "3 d 4 h", "5 h 12 min", "40 s". */
-static const char *age(char buf[UNITS_MAX], uint64_t since_ns)
-{
-	uint64_t now = (uint64_t)time(NULL) * 1000000000, s = now > since_ns ? (now - since_ns) / 1000000000 : 0;
-
-	if (s >= 86400)
-		snprintf(buf, UNITS_MAX, "%lu d %lu h", s / 86400, s / 3600 % 24);
-	else if (s >= 3600)
-		snprintf(buf, UNITS_MAX, "%lu h %lu min", s / 3600, s / 60 % 60);
-	else if (s >= 60)
-		snprintf(buf, UNITS_MAX, "%lu min %lu s", s / 60, s % 60);
-	else
-		snprintf(buf, UNITS_MAX, "%lu s", s);
-	return buf;
-}
-
 static void put_generation(const struct generation *g)
 {
 	char taken[UNITS_MAX], old[UNITS_MAX], size[UNITS_MAX], pause[UNITS_MAX];
@@ -361,7 +295,7 @@ static void put_generation(const struct generation *g)
 	put_safe(g->job.job);
 	printf("%*s %10lu %19s %14s %10s %10s %9u  ",
 	       (int)(strlen(g->job.job) < 10 ? 10 - strlen(g->job.job) : 0), "", g->job.generation, units_time(taken, g->created_ns),
-	       age(old, g->created_ns), units_bytes(size, g->bytes), units_duration(pause, g->job.pause_ns),
+	       units_age(old, g->created_ns), units_bytes(size, g->bytes), units_duration(pause, g->job.pause_ns),
 	       g->nprocesses);
 	put_safe(g->file);
 	putchar('\n');
