@@ -342,6 +342,29 @@ void memory_list(struct memory *m, struct save *s)
 		s->err = r;
 }
 
+/*
+ * The name to make it again with. The kernel adds to a memfd's when it shows it: that must not become part of it,
+ * or it would be longer with each restart.
+ */
+static char *object_name(char *name, uint32_t kind)
+{
+	static const char prefix[] = "/memfd:", suffix[] = " (deleted)";
+
+	if (kind != OBJECT_MEMFD && kind != OBJECT_SHMEM)
+		return name;
+	if (str_ends(name, suffix))
+		name[str_len(name) - str_len(suffix)] = 0;
+	return name + (str_starts(name, prefix) ? str_len(prefix) : 0);
+}
+
+static void put_object(struct save *s, const struct shared_object *o, uint32_t id, uint32_t kind, char *name)
+{
+	struct rec_object rec = {id, kind, o->dev, o->ino, o->size, 0600, 0};
+
+	name = object_name(name, kind);
+	rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &rec, sizeof(rec), name, str_len(name) + 1);
+}
+
 static void save_shared(struct save *s, const struct map_line *m, enum area a)
 {
 	char name[CKPT_PATH_MAX];
@@ -350,15 +373,12 @@ static void save_shared(struct save *s, const struct map_line *m, enum area a)
 	struct shared_object *o = object_get(s->shared, id);
 	struct copy c = {s, m, id, o && o->nranges > 1,
 			 a == AREA_SHARED ? len <= WHOLE_MAX : !nothing_swapped()};
-	struct rec_object rec;
 
 	if (!o || o->whole || !object_take_range(s->shared, id, m->offset, len) ||
 	    !name_get(s, m, name, sizeof(name)))
 		return;
-	if (object_record(o)) {
-		rec = (struct rec_object){id, object_kind(m, a), m->dev, m->ino, o->size, 0600, 0};
-		rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &rec, sizeof(rec), name, m->name_len + 1);
-	}
+	if (object_record(o))
+		put_object(s, o, id, object_kind(m, a), name);
 	copy_shared(&c);
 	if (a == AREA_SHARED && !c.all)
 		warn_partly(s, m->start, name);
