@@ -7,6 +7,7 @@
 #ifndef CKPT_HANDOVER_H
 #define CKPT_HANDOVER_H
 
+#include "fault.h"
 #include "records.h"
 
 #define RESTART_CONTROL_MAGIC 0x32545352434b4e43ull
@@ -26,6 +27,7 @@ struct restart_sync {
 	uint32_t tables;   /* of those with TABLE_FIRST: they have what init has made late, */
 	uint32_t parted;   /* processes that need none of init's in a table not their own, */
 	uint32_t taken;	   /* and tables of those with TABLE_FIRST with the programs' descriptors only */
+	struct fault fault; /* for tests; constant */
 	struct restart_seen {
 		int32_t pid;	  /* 0: it has not been made yet */
 		uint32_t grouped; /* 1: it is counted there, and may end if it is one that does */

@@ -132,7 +132,8 @@ struct msg_params {
 	int32_t level;
 	uint64_t generation; /* 0: none, the image has a name of its own */
 	uint32_t timeout_ms;
-	uint32_t reserved[2];
+	uint32_t fault; /* for tests: fault_armed (fault.h) meanwhile */
+	uint32_t reserved;
 	uint32_t blocked_nr; /* the system call the leader was in, and where: /proc/PID/syscall; */
 	uint64_t blocked_sp; /* read before the signal; blocked_sp 0: it was not in one */
 	uint64_t blocked_pc;

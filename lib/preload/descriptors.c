@@ -201,7 +201,7 @@ static struct plugin_file *file_intern(struct plugin_ctx *c, struct plugin_file 
 		f->plugin = plugin_table[plugin];
 		return file_new(c, f, c->tid, f->fd);
 	}
-	if (f->id)
+	if (f->id && r != -ESRCH) /* that of a process which has ended meanwhile */
 		save_refuse(c->save, "fd %d (%s): the kernel can't say if it is the same open file as another (kcmp): %s",
 			    f->fd, f->link, errno_name(r));
 	else

@@ -16,6 +16,7 @@
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include "fault.h"
 #include "image_file.h"
 #include "frozen.h"
 
@@ -77,9 +78,11 @@ int image_file_open(struct image_file *f, const struct msg_params *params)
 {
 	int fd = dir_open(f, params);
 
-	if (fd < 0)
-		return fd;
-	fd = part_create(f);
+	if (fd >= 0) {
+		int r = fault(FAULT_WRITER_OPEN);
+
+		fd = r < 0 ? r : part_create(f);
+	}
 	if (fd != -EEXIST)
 		return fd;
 	part_remove(f, f->part_name);
@@ -102,8 +105,10 @@ static int dir_check(const struct image_file *f)
 /* Some file systems have nothing to sync there. */
 static int dir_sync(const struct image_file *f)
 {
-	int r = sys_call1(__NR_fsync, f->dir);
+	int r = fault(FAULT_WRITER_SYNC_DIR);
 
+	if (r == 0)
+		r = sys_call1(__NR_fsync, f->dir);
 	return r == -EINVAL ? 0 : r;
 }
 
@@ -135,13 +140,17 @@ static int part_rename(const struct image_file *f)
 
 int image_file_commit(struct image_file *f, int fd, const char **what)
 {
-	int r = sys_call1(__NR_fsync, fd);
+	int r = fault(FAULT_WRITER_SYNC);
 
 	*what = "sync";
+	if (r == 0)
+		r = sys_call1(__NR_fsync, fd);
 	if (r < 0)
 		return r;
 	*what = "rename";
-	r = dir_check(f);
+	r = fault(FAULT_WRITER_RENAME);
+	if (r == 0)
+		r = dir_check(f);
 	if (r == 0)
 		r = part_rename(f);
 	if (r < 0)
@@ -152,6 +161,7 @@ int image_file_commit(struct image_file *f, int fd, const char **what)
 		unlink_in(f, f->name);
 		return r;
 	}
+	fault(FAULT_WRITER_LINK);
 	update_link(f);
 	return 0;
 }
@@ -207,6 +217,7 @@ void image_file_prune(struct image_file *f)
 	char buf[4096];
 	long n;
 
+	fault(FAULT_WRITER_PRUNE);
 	if (!str_ends(f->params->link, suffix))
 		return;
 	while ((n = sys_getdents(f->dir, buf, sizeof(buf))) > 0) {

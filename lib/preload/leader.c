@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "preload.h"
+#include "fault.h"
 #include "handler.h"
 #include "image.h"
 #include "ipc.h"
@@ -62,6 +63,7 @@ static bool ask_params(struct checkpoint *c, int request, const struct msg_targe
 	if (msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS) <= 0 || c->in.m.type != MSG_PARAMS)
 		return false;
 	c->params = c->in.params;
+	fault_armed = c->params.fault;
 	/* It may be another than in the environment: restarts of one image get ids of their own. */
 	if (c->params.job[0]) /* who is sent back is told nothing */
 		str_copy(preload.config.job, c->params.job, sizeof(preload.config.job));
@@ -196,7 +198,7 @@ static int collect_begin(struct checkpoint *c, int shared_fd, ucontext_t *uc)
 	mapped = shared_open(&c->shared, shared_fd, c->in.release.process_index, c->save.conn, deadline);
 	c->save.shared = &c->shared;
 	c->self.uc = uc;
-	return r < 0 ? r : mapped;
+	return r < 0 ? r : mapped < 0 ? mapped : fault(FAULT_COLLECT_SHARED);
 }
 
 static int state_err(struct save *s)
@@ -224,7 +226,9 @@ static int collect(struct checkpoint *c)
 	ipc_list(&c->memory, s);
 	process_list(&c->ps, s);
 	descriptors_list(s, c->ps.table);
-	r = shared_barrier(&c->shared, SHARED_LISTED);
+	r = fault(FAULT_COLLECT_LISTS);
+	if (r == 0)
+		r = shared_barrier(&c->shared, SHARED_LISTED);
 	if (r < 0)
 		return r;
 	process_save(&c->ps, s, c->main_exited, c->params.flags & PARAMS_STOPPED);
@@ -234,10 +238,14 @@ static int collect(struct checkpoint *c)
 	ipc_save(s);
 	descriptors_save(s);
 	ipc_save_limits(s);
-	r = shared_barrier(&c->shared, SHARED_SAVED);
+	r = fault(FAULT_COLLECT_STATE);
+	if (r == 0)
+		r = shared_barrier(&c->shared, SHARED_SAVED);
 	if (r < 0)
 		return r;
 	memory_save(&c->memory, s, &c->ps);
+	if (!s->err)
+		s->err = fault(FAULT_COLLECT_MEMORY);
 	return state_err(s);
 }
 
@@ -303,7 +311,9 @@ static void snapshot(struct checkpoint *c)
 	if (c->params.generation)
 		preload.generation = c->params.generation;
 	c->copied = true;
+	fault(FAULT_LEADER_DRAINED);
 	snapshot_start(&sn, &c->in_pause);
+	fault(FAULT_SNAPSHOT_DONE);
 	await_copies(c);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
 	arrive(c, PHASE_SNAPSHOT, 0);
@@ -406,6 +416,8 @@ static void restore(struct checkpoint *c)
 {
 	int log_fd = restart_control.log_fd;
 
+	fault_armed = fault_for(&((struct restart_sync *)restart_control.sync)->fault, c->ps.rec.pid);
+	fault(FAULT_RETURN_BEGIN);
 	freeze_await_arrivals(c->nthreads - 1);
 	while (restart_control.main_exited && __atomic_load_n(&restart_control.main_word, __ATOMIC_ACQUIRE))
 		sys_futex(&restart_control.main_word, FUTEX_WAIT, 1, NULL);
@@ -415,8 +427,10 @@ static void restore(struct checkpoint *c)
 	descriptors_restore_locks(log_fd);
 	descriptors_restore_items(log_fd);
 	ipc_restore(log_fd);
+	fault(FAULT_RETURN_STATE);
 	if (c->ps.index == 0) /* the first that the coordinator knows is the job's first */
 		hello_send(HELLO_RESTARTED);
+	fault(FAULT_RETURN_MEET);
 	restart_meet((struct restart_sync *)restart_control.sync);
 	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
 	descriptors_restore_owners(log_fd);
@@ -478,7 +492,9 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 	struct text why = TEXT(buf);
 	int r, dumpable;
 
+	fault(FAULT_LEADER_BEGIN);
 	r = freeze_outside_sections(c, &why);
+	fault(FAULT_LEADER_FROZEN);
 	c->t_frozen = sys_clock_ns(CLOCK_MONOTONIC);
 	/* Else /proc/self is root's, and much of it closed to us; the snapshot inherits this. */
 	dumpable = sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
@@ -505,6 +521,8 @@ static void freeze_and_run(struct checkpoint *c, ucontext_t *uc)
 		await_stop(c);
 	}
 	eintr_watch_handlers();
+	fault(c->restarted ? FAULT_RETURN_THAW : FAULT_LEADER_THAW);
+	fault_armed = 0;
 	freeze_thaw();
 }
 

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include "fault.h"
 #include "preload.h"
 #include "writer.h"
 #include "frozen.h"
@@ -54,6 +55,8 @@ static int intermediate(void *arg)
 	long pid;
 
 	close_others(sn->save->conn, sn->shared_fd);
+	if (fault(FAULT_SNAPSHOT_FORK) < 0)
+		return 0;
 	pid = sys_call5(__NR_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
 		sys_call0(__NR_setsid);

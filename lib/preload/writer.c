@@ -18,6 +18,7 @@
 #include <time.h>
 #include "ipc.h"
 #include "cpu.h"
+#include "fault.h"
 #include "writer.h"
 #include "frozen.h"
 
@@ -189,6 +190,8 @@ static int write_chunk(struct writer *w, uint32_t i, struct image_scratch *s, ui
 	int r = gather(w, w->chunk_first[i], last + 1, buf, &bytes);
 
 	if (r == 0)
+		r = fault(FAULT_WRITER_CHUNK);
+	if (r == 0)
 		r = image_put_chunk(&w->image, s, bytes, raw, &w->chunks[i]);
 	if (r == 0)
 		__atomic_fetch_add(&w->done, raw, __ATOMIC_RELAXED);
@@ -329,6 +332,9 @@ static int put_sections(struct writer *w)
 	blob_put(rec, w->plan.vma.data, w->plan.vma.len);
 	if (rec->err)
 		return rec->err;
+	r = fault(FAULT_WRITER_SECTIONS);
+	if (r < 0)
+		return r;
 	r = image_put_section(&w->image, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, w->index,
 			      rec->data, rec->len);
 	if (r == 0)
@@ -360,7 +366,9 @@ static int file_open(struct writer *w)
 	if (r < 0)
 		return fail(w, r, "create", w->file.part);
 	w->made = true;
-	r = image_begin(&w->image, w->sn->ps->rec.realtime_ns);
+	r = fault(FAULT_WRITER_HEADER);
+	if (r == 0)
+		r = image_begin(&w->image, w->sn->ps->rec.realtime_ns);
 	if (r == 0)
 		r = put_job(w);
 	if (r < 0)
@@ -384,6 +392,8 @@ static int prepare(struct writer *w)
 		return r;
 	}
 	r = pages_compare(w);
+	if (r == 0)
+		r = fault(FAULT_WRITER_PLAN);
 	if (r == 0)
 		r = texts_claim(w);
 	if (r == 0)
@@ -409,6 +419,7 @@ static int write_part(struct writer *w)
 		r = put_sections(w);
 	if (r < 0)
 		return fail(w, r, "write", w->file.part);
+	fault(FAULT_WRITER_WRITTEN);
 	__atomic_fetch_add(&w->shared->nwritten, 1, __ATOMIC_RELEASE); /* pairs with writer_await() */
 	shared_wake(&w->shared->nwritten);
 	return 0;
@@ -425,7 +436,9 @@ static int file_finish(struct writer *w)
 	r = writer_await(w, &w->shared->nwritten, w->shared->nprocesses);
 	if (r < 0)
 		return r;
-	r = image_end(&w->image);
+	r = fault(FAULT_WRITER_FOOTER);
+	if (r == 0)
+		r = image_end(&w->image);
 	if (r == 0)
 		r = image_file_commit(&w->file, w->image.fd, &what);
 	return r < 0 ? fail(w, r, what, w->file.part) : 0;
@@ -474,6 +487,7 @@ void writer_run(struct snapshot *sn)
 	w->image = (struct image_writer){-1, sn->params->level, sn->shared};
 	w->mem_fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
 	__atomic_store_n(&self(w)->writer, sys_getpid(), __ATOMIC_RELEASE);
+	fault(FAULT_WRITER_BEGIN);
 	r = write_image(w);
 	if (r < 0)
 		call_off(w, r);
@@ -482,6 +496,7 @@ void writer_run(struct snapshot *sn)
 	if (w->image.fd >= 0)
 		sys_close(w->image.fd);
 	__atomic_store_n(&self(w)->writer, -1, __ATOMIC_RELEASE);
+	fault(FAULT_WRITER_ANSWER);
 	tell_done(w, r);
 	if (r >= 0 && w->index == 0) /* last: to remove a large file takes its time */
 		image_file_prune(&w->file);

@@ -160,8 +160,10 @@ static void chunk_load(struct loader *l, uint32_t first, uint32_t end)
 	const struct image_chunk *c = &job->chunks[e->chunk];
 	uint8_t *stored = l->work + image_dctx_size(), *raw = stored + IMAGE_CHUNK_MAX;
 	bool direct = end == first + 1 && e->chunk_offset == 0 && e->len == c->raw;
-	int r;
+	int r = fault(FAULT_RESTORER_LOAD);
 
+	if (r < 0)
+		fail(job, "load memory at", e->start, r);
 	if (direct)
 		raw = (uint8_t *)e->start;
 	if (c->stored == c->raw) {

@@ -75,12 +75,17 @@ static void __attribute__((noreturn)) process_run(struct restore_job *job, uint3
 {
 	const struct restore_plan *p = &job->plans[job->nodes[me].process];
 
+	int r = fault(FAULT_RESTORER_FINISH);
+
+	if (r < 0)
+		fail(job, "finish the process (hex)", p->pid, r);
 	memory_finish(job, p);
 	control_fill(job, &job->nodes[me], p);
 	if (p->cwd_fd >= 0)
 		sys_call1(__NR_fchdir, p->cwd_fd);
 	table_take(job, &job->nodes[me], p);
 	nodes_await_ends(job, me);
+	fault(FAULT_RESTORER_RESUME);
 	process_resume(job, p);
 }
 
@@ -120,20 +125,28 @@ static void nodes_meet(struct restore_job *job, uint32_t me)
 	sync_await(job, &s->grouped, job->nnodes);
 }
 
+static void begin(struct restore_job *job, uint32_t me)
+{
+	fault_armed = fault_for(&job->sync->fault, job->nodes[me].pid);
+	fault(FAULT_RESTORER_BEGIN);
+	table_begin(job, &job->nodes[me]);
+}
+
 void restorer_main(struct restore_job *job, uint32_t node)
 {
 	uint32_t made;
 
 	sys_call2(__NR_arch_prctl, ARCH_SET_FS, job->tls);
-	table_begin(job, &job->nodes[node]);
+	begin(job, node);
 	memory_clear(job);
 	while ((made = node_build(job, node)) != node) {
 		node = made;
-		table_begin(job, &job->nodes[node]);
+		begin(job, node);
 		if (!job->nodes[node].shares_memory)
 			memory_clear(job);
 	}
 	nodes_await_makers(job, node);
+	fault(FAULT_RESTORER_MEET);
 	nodes_meet(job, node);
 	node_terminal(&job->nodes[node]);
 	if (job->nodes[node].kind != NODE_PROCESS)

@@ -117,3 +117,11 @@ void runtime_library(char *path, size_t n)
 	runtime_beside(places[0], place, sizeof(place));
 	die("libckpt.so is not where it should be: %s", place);
 }
+
+void runtime_fault(struct fault *f)
+{
+	const char *value = getenv("CKPT_FAULT");
+
+	if (fault_parse(value, f) < 0)
+		die("CKPT_FAULT=%s: there is no such point or action", value);
+}

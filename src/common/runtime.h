@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <sys/un.h>
+#include "fault.h"
 
 enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
@@ -22,5 +23,8 @@ void runtime_beside(const char *name, char *path, size_t n);
 
 /* Absolute path of libckpt.so as it is installed (or built) beside us; dies when there is none. */
 void runtime_library(char *path, size_t n);
+
+/* For tests: what CKPT_FAULT says (fault.h); dies when that is nothing. */
+void runtime_fault(struct fault *f);
 
 #endif

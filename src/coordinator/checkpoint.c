@@ -30,6 +30,7 @@ static void send_params(struct member *m, enum op op)
 	p.op = op;
 	p.flags = (cp->kill ? PARAMS_STAY_FROZEN : 0) | (m->stopped ? PARAMS_STOPPED : 0);
 	p.timeout_ms = cp->timeout_ms;
+	p.fault = fault_for(&cp->fault, m->pid);
 	p.blocked_nr = m->blocked.nr;
 	p.blocked_sp = m->blocked.sp;
 	p.blocked_pc = m->blocked.pc;
@@ -152,6 +153,7 @@ static void finish(struct checkpoint *cp)
 {
 	struct msg_result *r = &cp->result;
 
+	fault(FAULT_COORDINATOR_FINISH);
 	cp->over = true;
 	cp->deadline_ns = cp->poll_ns = 0;
 	r->nprocesses = cp->nmembers;
@@ -182,6 +184,7 @@ void member_take_leader(struct member *m)
 {
 	m->state = m->cp->called_off ? MEMBER_GONE : MEMBER_LED;
 	member_changed(m);
+	fault(FAULT_COORDINATOR_TAKE);
 	send_params(m, m->cp->called_off ? OP_NONE : m->cp->op);
 }
 
@@ -263,6 +266,7 @@ void checkpoint_settle(struct checkpoint *cp)
 		checkpoint_settle(cp);
 		return;
 	}
+	fault(FAULT_COORDINATOR_WRITTEN);
 	if (!cp->result.total_ns)
 		cp->result.total_ns = cp->ops->now() - cp->start_ns;
 	if (!checkpoint_all(cp, MARK_COMPLETE)) {
@@ -317,10 +321,13 @@ static void release_all(struct checkpoint *cp, enum member_state state, enum pha
 static void release_frozen(struct checkpoint *cp)
 {
 	struct msg_release r = {.phase = PHASE_FREEZE, .go = 1, .nprocesses = cp->nmembers};
-	int fd = cp->ops->share(cp);
+	int err = fault(FAULT_COORDINATOR_SHARE), fd = err ? err : cp->ops->share(cp);
+	char why[128];
+	struct text t = TEXT(why);
 
 	if (fd < 0) {
-		checkpoint_fail(cp, fd, "memory to share with the processes can't be made");
+		text_put(&t, "memory to share with the processes can't be made: %s", errno_name(fd));
+		checkpoint_fail(cp, fd, why);
 		return;
 	}
 	MSG_INIT(&r, MSG_RELEASE);
@@ -353,6 +360,7 @@ static void freeze_pass(struct checkpoint *cp)
 	struct text t = TEXT(why);
 	int n;
 
+	fault(FAULT_COORDINATOR_FROZEN);
 	if (checkpoint_barrier_failed(cp) || (cp->op != OP_CHECK && refusal_failed(cp)))
 		return;
 	n = cp->ops->discover(cp, &t);
@@ -368,6 +376,7 @@ static void freeze_pass(struct checkpoint *cp)
 
 static void drain_pass(struct checkpoint *cp)
 {
+	fault(FAULT_COORDINATOR_DRAINED);
 	if (checkpoint_barrier_failed(cp) || refusal_failed(cp))
 		return;
 	if (cp->op == OP_CHECK) {
@@ -391,6 +400,7 @@ void checkpoint_barrier_pass(struct checkpoint *cp)
 	} else if (cp->phase == PHASE_SNAPSHOT && checkpoint_all(cp, MARK_COPIED)) {
 		if (checkpoint_barrier_failed(cp))
 			return;
+		fault(FAULT_COORDINATOR_COPIED);
 		cp->phase = PHASE_THAW;
 		cp->deadline_ns = 0;
 	}
@@ -398,6 +408,7 @@ void checkpoint_barrier_pass(struct checkpoint *cp)
 
 void checkpoint_start(struct checkpoint *cp)
 {
+	fault(FAULT_COORDINATOR_BEGIN);
 	cp->phase = PHASE_FREEZE;
 	cp->start_ns = cp->ops->now();
 	cp->spent_ns = cp->ops->spent();

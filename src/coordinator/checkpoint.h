@@ -14,6 +14,7 @@
 #ifndef CKPT_CHECKPOINT_H
 #define CKPT_CHECKPOINT_H
 
+#include "fault.h"
 #include "protocol.h"
 
 /* How far a member is; the order is the order of events. */
@@ -124,6 +125,7 @@ struct checkpoint {
 	bool kill;   /* end the processes when the image is durable */
 	int request; /* sival_int of the signal, not 0 */
 	uint32_t timeout_ms;
+	struct fault fault;	  /* for tests: what the processes are armed with */
 	struct msg_params params; /* the same for all members, but for index and blocked_* */
 	struct member **members; /* each from malloc(3) */
 	uint32_t nmembers, cap;

@@ -39,8 +39,8 @@ static int take_barrier(struct member *m, const union any_msg *msg)
 		m->state = barriers[i].to;
 		m->err = msg->barrier.err;
 		member_changed(m);
-		/* Who can't stand still is not waited for with the others frozen. */
-		if (!m->err || cp->phase != PHASE_FREEZE || !checkpoint_barrier_failed(cp))
+		/* Who can't go on is not waited for with the others frozen; what is refused is to be told by all. */
+		if (!m->err || m->err == -ENOTSUP || !checkpoint_barrier_failed(cp))
 			checkpoint_barrier_pass(cp);
 		return 0;
 	}

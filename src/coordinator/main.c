@@ -9,6 +9,7 @@
 #include "log.h"
 #include "loop.h"
 #include "peer.h"
+#include "run.h"
 #include "runtime.h"
 
 #include <errno.h>
@@ -124,6 +125,8 @@ int main(int argc, char **argv)
 
 	die_init("ckpt_coordinator", 1);
 	foreground = parse_options(argc, argv);
+	runtime_fault(&run_fault);
+	fault_armed = run_fault.pid ? 0 : run_fault.armed;
 	close_range(3, ~0u, 0);
 	raise_descriptor_limit();
 	runtime_socket_path(path);

@@ -23,6 +23,8 @@ enum { UNSETTLED_MAX = 100 };
 
 static void run_rearm(struct run *run);
 
+struct fault run_fault;
+
 /* ---- what the state machine does to the world ---- */
 
 static uint64_t op_spent(void)
@@ -496,6 +498,7 @@ static struct run *run_new(struct job *job, enum op op, bool kill, const struct 
 		.kill = kill,
 		.request = next_request(),
 		.timeout_ms = job->config.timeout_ms,
+		.fault = run_fault,
 	};
 	if (!fill_params(run, asker, why))
 		return run;

@@ -20,6 +20,9 @@ struct run {
 	unsigned nunsettled; /* searches for processes that were not certain to be complete */
 };
 
+/* For tests: what the coordinator was started with (fault.h). */
+extern struct fault run_fault;
+
 /*
  * Start a checkpoint (or a check) of a job that has none running. asker: connection of
  * asker_process, which asks for it itself; else NULL. 0, or -errno with why: nothing was started

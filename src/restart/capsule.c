@@ -151,6 +151,7 @@ static void end_with_parent(int events)
 {
 	struct pollfd p = {.fd = events};
 
+	fault(FAULT_INIT_BEGIN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR))
 		_exit(STATUS_OWN);
@@ -167,6 +168,7 @@ static void inside_main(struct restart *r, int events)
 	} else {
 		prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans are ours here, too */
 	}
+	fault(FAULT_INIT_MOUNTS);
 	init_run(r, events);
 }
 
@@ -180,6 +182,7 @@ int capsule_run(struct restart *r)
 	r->own_ipc = ipc_check(r) && !r->opt.no_capsule;
 	namespaces_enter(r);
 	clocks_set(&r->processes[0].rec);
+	fault(FAULT_RESTART_NAMESPACES);
 	init = fork();
 	if (init < 0)
 		die("cannot fork:");
@@ -188,5 +191,6 @@ int capsule_run(struct restart *r)
 		inside_main(r, sv[1]);
 	}
 	close(sv[1]);
+	fault(FAULT_RESTART_FORKED);
 	return supervise(r, sv[0], init);
 }

@@ -70,6 +70,16 @@ int image_verify_all(struct image *img, struct text *why)
 
 /* ---- one file ---- */
 
+static int verify(struct restart *r, struct text *why)
+{
+	int err = fault(FAULT_RESTART_CHOOSE);
+
+	if (!err)
+		return image_verify_all(&r->image, why);
+	text_put(why, "%s", strerror(-err));
+	return err;
+}
+
 /* Open and verify. 0, or -errno with why filled. */
 static int image_try(struct restart *r, const char *path, struct text *why)
 {
@@ -91,7 +101,7 @@ static int image_try(struct restart *r, const char *path, struct text *why)
 	else
 		err = image_open(&r->image, fd, why);
 	if (err == 0) {
-		err = image_verify_all(&r->image, why);
+		err = verify(r, why);
 		if (err == 0) {
 			r->image_fd = fd;
 			return 0;

@@ -124,6 +124,16 @@ static void descriptors_prepare(struct init *in)
 	in->place = devpts_place(r, terminal);
 }
 
+/* A test has a step fail. */
+static void step(enum fault_point point, const char *what)
+{
+	int err = fault(point);
+
+	errno = -err;
+	if (err)
+		die("cannot %s:", what);
+}
+
 /* ---- plans ---- */
 
 /* Those of children before those of parents: plan_inherit() looks at what is still whole. */
@@ -305,6 +315,7 @@ static struct restart_sync *sync_make(struct init *in)
 		die("cannot share memory:");
 	s->total = in->r->nprocesses;
 	s->nodes = in->tree.n;
+	s->fault = in->r->fault;
 	return s;
 }
 
@@ -471,6 +482,7 @@ static void processes_make(struct init *in)
 		if (in->tree.nodes[i].creator < 0)
 			root_make(in, i);
 	await(in, &s->grouped, s->nodes);
+	fault(FAULT_INIT_GROUPED);
 	helpers_reap(in);
 	if (!in->r->opt.no_capsule)
 		last_pid_set(in->r->processes[0].rec.last_pid); /* new ones go on from where they were */
@@ -479,6 +491,7 @@ static void processes_make(struct init *in)
 	if (descriptors_late(in->descriptors) < 0 || tables_give(in->job, in->descriptors) < 0)
 		give_up(in);
 	await(in, &s->tables, in->job->nfirst);
+	fault(FAULT_INIT_GIVEN);
 	__atomic_store_n(&s->files, 1, __ATOMIC_RELEASE);
 	syscall(SYS_futex, &s->files, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 	await(in, &s->restored, s->total);
@@ -568,10 +581,12 @@ void init_run(struct restart *r, int events)
 
 	log_open(&in);
 	ipc_make(r);
+	step(FAULT_INIT_FILES, "open the files of the job");
 	descriptors_prepare(&in);
 	terminal_session_find(&in);
 	tree_plan(r, &in.tree);
 	tables_plan(r, &in.tree);
+	step(FAULT_INIT_PLAN, "plan the memory of the job");
 	terminals_plan(&in);
 	plan_all(&in);
 	inherit_all(&in);
@@ -580,7 +595,9 @@ void init_run(struct restart *r, int events)
 		areas_avoid(&in.region, &in.planners[i]);
 	specials_plan(&in);
 	region_fill(&in);
+	step(FAULT_INIT_PROCESSES, "make the processes of the job");
 	processes_make(&in);
+	fault(FAULT_INIT_STARTED);
 	started(&in);
 	terminal_repaint(r);
 	reap(&in);

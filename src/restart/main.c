@@ -85,10 +85,13 @@ int main(int argc, char **argv)
 
 	die_init("ckpt_restart", STATUS_OWN);
 	options_read(argc, argv, &r.opt);
+	runtime_fault(&r.fault);
+	fault_armed = r.fault.pid ? 0 : r.fault.armed;
 	if (r.opt.no_capsule && geteuid() != 0)
 		die("--no-capsule is for root: only root may choose process ids outside of a capsule");
 	image_choose(&r);
 	state_read(&r);
+	fault(FAULT_RESTART_STATE);
 	runtime_socket_path(r.socket);
 	fd = coordinator_connect(true);
 	if (fd >= 0)

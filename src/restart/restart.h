@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include "fault.h"
 #include "image.h"
 #include "records.h"
 #include "protocol.h"
@@ -49,6 +50,7 @@ struct saved {
 /* An image and what was read from it. */
 struct restart {
 	struct options opt;
+	struct fault fault; /* for tests */
 	char path[CKPT_PATH_MAX]; /* of the image chosen */
 	char socket[108];	  /* of the coordinator */
 	struct image image;

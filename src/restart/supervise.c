@@ -33,7 +33,8 @@ struct outside {
 	int init_status;
 	int status;	/* of the first process, as waitpid(2) has it */
 	bool is_first;	/* it is the one that the job was started as: its status is ours */
-	bool ended;	/* status is known */
+	bool ended;	/* status is known; it may be before we are told that the job */
+	bool started;	/* has been restored, and without that it is nobody's */
 };
 
 /* Signals that are passed on; the rest keep their action on us. */
@@ -161,6 +162,7 @@ static void on_started(struct outside *o, struct msghdr *m)
 	if (!c || c->cmsg_type != SCM_RIGHTS)
 		return;
 	memcpy(&o->pidfd, CMSG_DATA(c), sizeof(o->pidfd));
+	fault(FAULT_RESTART_STARTED);
 	foreground_give(o);
 }
 
@@ -202,12 +204,14 @@ static bool on_event(struct outside *o)
 
 	if (recvmsg(o->events, &m, MSG_CMSG_CLOEXEC) != sizeof(e))
 		return false;
-	if (e.what == EVENT_STARTED)
+	if (e.what == EVENT_STARTED) {
+		o->started = true;
 		on_started(o, &m);
-	else if (e.what == EVENT_STOPPED)
+	} else if (e.what == EVENT_STOPPED) {
 		on_stopped(o, WSTOPSIG(e.status));
-	else if (e.what == EVENT_ENDED)
+	} else if (e.what == EVENT_ENDED) {
 		on_ended(o, e.status);
+	}
 	return true;
 }
 
@@ -245,7 +249,7 @@ static void on_signal(struct outside *o)
 
 static int exit_status(const struct outside *o)
 {
-	int s = o->ended && o->is_first ? o->status : o->init_status;
+	int s = o->started && o->ended && o->is_first ? o->status : o->init_status;
 
 	return WIFSIGNALED(s) ? 128 + WTERMSIG(s) : WEXITSTATUS(s);
 }
@@ -276,7 +280,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	while (p[1].fd >= 0 && on_event(&o))
 		;
 	foreground_take(&o);
-	if (!o.ended && WIFSIGNALED(o.init_status))
+	if (!(o.started && o.ended) && WIFSIGNALED(o.init_status))
 		warn("%s: the process that stands above the job was killed (signal %d)", r->path, WTERMSIG(o.init_status));
 	return exit_status(&o);
 }
