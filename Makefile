@@ -244,7 +244,8 @@ PYTHON := /usr/bin/python3
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_OBJ := $(call objects,$(UNIT_SRC)) $(call objects,$(wildcard src/restart/pstree*.c) src/restart/vdso.c \
 		src/restart/inherit.c) \
-	$(call objects,$(addprefix lib/preload/,writer.c pages.c texts.c extents.c image_file.c))
+	$(call objects,$(addprefix lib/preload/,writer.c pages.c texts.c extents.c image_file.c \
+		contents_writer.c))
 UNIT_COORDINATOR := $(filter-out %/main.o,$(call objects,$(call program_src,coordinator)))
 UNIT := $(if $(UNIT_SRC),$(B)/tests/unit)
 

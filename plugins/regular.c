@@ -5,8 +5,6 @@
 #include "lock.h"
 #include <unistd.h>
 
-enum { IN_PLACE_MAX = 64 << 20 };
-
 static bool regular_match(const struct plugin_file *f)
 {
 	return S_ISREG(f->mode) && f->link[0] == '/';
@@ -59,13 +57,6 @@ static bool is_output_stream(const struct plugin_file *f)
 
 static enum use in_place_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
-	if (f->size > IN_PLACE_MAX && (uint64_t)f->pos >= f->size)
-		return FILE_SEQUENTIAL;
-	if (f->size > IN_PLACE_MAX) {
-		plugin_warn(c, f,
-			    "written in place and larger than 64 MiB: its content is not saved");
-		return FILE_UNSAVED;
-	}
 	if (plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, f->link, !locked)) {
 		plugin_warn(c, f, "written in place, but can't be read: its content is not saved");
 		return FILE_UNSAVED;
@@ -85,7 +76,7 @@ static bool is_log(const struct plugin_file *f)
 /* Of a log whose content can't be read, or is too large to be kept without being asked for, only the size is known. */
 static enum use log_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
-	uint64_t max = f->policy == FILES_SAVE ? IN_PLACE_MAX : f->policy == FILES_TRUNCATE ? 0 : LOG_SAVED_MAX;
+	uint64_t max = f->policy == FILES_SAVE ? UINT64_MAX : f->policy == FILES_TRUNCATE ? 0 : LOG_SAVED_MAX;
 
 	if (f->size <= max && plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, f->link, !locked) == 0)
 		return FILE_SEQUENTIAL;

@@ -6,8 +6,8 @@
  *	read only	it must be what it was (size and time)
  *	sequential	a log: opened to append, or only for writing and at its end. Cut back to the size it had.
  *			Of a small one the content is in the image, too: it may have been begun anew since
- *	in place	may be written anywhere (HDF5, SQLite): its content is in the image and put back
- *	unsaved		the same, but its content is not in the image: left as it is
+ *	in place	may be written anywhere (HDF5, SQLite): its content is saved with the image and put back
+ *	unsaved		the same, but its content is not saved: left as it is
  *	deleted		no name leads to it: content in the image, made anew without a name
  *
  * A file that is gone, and whose content is in the image, is made anew. One that is another file under the

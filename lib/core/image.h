@@ -43,6 +43,7 @@ enum section_type {
 	SECTION_PROCESS = 2, /* records: one process; owner is its index, parents first */
 	SECTION_EXTENTS = 3, /* struct image_extent[]: where the bytes of one process are */
 	SECTION_CHUNKS = 4,  /* struct image_chunk[] that one process has written; `first` is the id of the first */
+	SECTION_CONTENTS = 5, /* content beside the image that one process has saved (contents.h) */
 };
 
 enum section_flag {

@@ -195,7 +195,7 @@ static int read_footer(struct image *img, const struct image_trailer *t, struct 
 
 static bool section_is_known(uint32_t type)
 {
-	return type >= SECTION_JOB && type <= SECTION_CHUNKS;
+	return type >= SECTION_JOB && type <= SECTION_CONTENTS;
 }
 
 /* end: where the footer begins. */

@@ -188,6 +188,7 @@ struct msg_done {
 	int32_t err;
 	uint32_t nthreads;
 	uint64_t raw_bytes, image_bytes;
+	uint64_t files_bytes, files_fresh_bytes; /* beside the image, and of that written anew */
 	char text[1024]; /* the error in words; with err 0 the path when it had to differ, else "" */
 };
 
@@ -250,6 +251,7 @@ struct msg_result {
 	char job[JOB_ID_MAX];
 	char image[CKPT_PATH_MAX];
 	uint64_t raw_bytes, image_bytes;
+	uint64_t files_bytes, files_fresh_bytes; /* content of files beside it, and of that written anew */
 	uint64_t pause_ns, total_ns;
 	uint64_t freeze_ns, collect_ns, fork_ns; /* parts of the pause */
 	uint64_t coordinator_ns; /* CPU time of the coordinator, until the last one was let go to copy itself */

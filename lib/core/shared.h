@@ -67,6 +67,9 @@ struct shared_head {
 	uint32_t any_files;	/* 1: some processes are SHARED_FILES */
 	uint64_t hash_seed;	/* of the hashes of pages, random; 0: not yet */
 	uint64_t texts_offset;	/* table of mapped files' text (texts.c), 0: not yet */
+	/* content beside the image (contents.c) */
+	uint64_t contents_seed; /* of the hashes; 0: there is none, and no directory */
+	uint64_t contents_done; /* bytes looked at: as long as it grows nobody's time is over; relaxed add */
 	struct shared_process process[];
 };
 

@@ -499,6 +499,16 @@ void descriptors_save(struct save *s)
 			put_file(c, f);
 }
 
+int descriptors_find(const struct save *s, uint64_t dev, uint64_t ino)
+{
+	const struct plugin_file *f = s->files ? s->files->files : NULL;
+
+	for (; f; f = f->next)
+		if (f->fd >= 0 && f->dev == dev && f->ino == ino && plugin_reads(f) && !(f->flags & O_PATH))
+			return f->fd;
+	return -1;
+}
+
 void descriptors_release(struct save *s)
 {
 	struct plugin_ctx *c = s->files;

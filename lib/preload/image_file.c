@@ -5,10 +5,16 @@
  *	NAME-JOB.GGGGG.ckpt	   generation G, durable
  *	NAME-JOB.ckpt		   link to the newest generation
  *
+ * and beside each, when there is such, the directory with content of large files (contents.h):
+ *
+ *	NAME-JOB.GGGGG.ckpt.part.files, NAME-JOB.GGGGG.ckpt.files
+ *
  * One that was given a name of its own (params->link is "") is no generation, and replaces what has that name.
  *
- * fsync, rename, fsync of the directory: until the rename an older image is the newest one. A .part
- * file that nobody has locked is that of a writer that was killed. All is done in the directory that was opened
+ * fsync, rename, fsync of the directory: until the rename an older image is the newest one. The directory
+ * beside it gets its name first, so that no image is ever without. A .part file that nobody has locked is that
+ * of a writer that was killed, and so is a directory of an older generation without an image. All is done in
+ * the directory that was opened
  * first: when its path leads elsewhere at the end, there is no image, and nothing is left in the one or the other.
  */
 #define _GNU_SOURCE
@@ -16,11 +22,13 @@
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include "contents.h"
 #include "fault.h"
 #include "image_file.h"
 #include "frozen.h"
 
-static const char suffix[] = ".ckpt", suffix_part[] = ".ckpt.part";
+static const char suffix[] = ".ckpt", suffix_part[] = ".ckpt.part", suffix_files[] = ".ckpt" CONTENTS_SUFFIX,
+		  suffix_part_files[] = ".ckpt.part" CONTENTS_SUFFIX;
 
 /* Names in the directory that was opened; a path may lead elsewhere meanwhile. */
 static void unlink_in(const struct image_file *f, const char *name)
@@ -51,7 +59,7 @@ static void part_remove(const struct image_file *f, const char *name)
 
 static int dir_open(struct image_file *f, const struct msg_params *params)
 {
-	struct text part = TEXT(f->part);
+	struct text part = TEXT(f->part), part_files = TEXT(f->part_files), files = TEXT(f->files);
 	size_t slash = 0;
 
 	f->params = params;
@@ -61,6 +69,8 @@ static int dir_open(struct image_file *f, const struct msg_params *params)
 	f->name = params->path + slash + 1;
 	text_put(&part, "%s.part", params->path);
 	f->part_name = f->part + slash + 1;
+	text_put(&part_files, "%s" CONTENTS_SUFFIX, f->part_name);
+	text_put(&files, "%s" CONTENTS_SUFFIX, f->name);
 	str_copy(f->dir_path, params->path, slash + 1);
 	if (!f->dir_path[0])
 		str_copy(f->dir_path, "/", sizeof(f->dir_path));
@@ -103,13 +113,41 @@ static int dir_check(const struct image_file *f)
 }
 
 /* Some file systems have nothing to sync there. */
-static int dir_sync(const struct image_file *f)
+static int dir_sync(int fd)
 {
 	int r = fault(FAULT_WRITER_SYNC_DIR);
 
 	if (r == 0)
-		r = sys_call1(__NR_fsync, f->dir);
+		r = sys_call1(__NR_fsync, fd);
 	return r == -EINVAL ? 0 : r;
+}
+
+static bool exists(const struct image_file *f, const char *name)
+{
+	return sys_call4(__NR_faccessat2, f->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int files_sync(const struct image_file *f)
+{
+	int fd = sys_openat(f->dir, f->part_files, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0), r;
+
+	if (fd < 0)
+		return fd;
+	r = dir_sync(fd);
+	sys_close(fd);
+	return r;
+}
+
+/* One that has the name already, without an image, is of a writer that was killed between the renames. */
+static int files_rename(const struct image_file *f)
+{
+	int r = exists(f, f->name) ? -EEXIST : files_sync(f);
+
+	if (r < 0)
+		return r;
+	contents_remove(f->dir, f->files);
+	r = sys_call4(__NR_renameat, f->dir, f->part_files, f->dir, f->files);
+	return r < 0 ? r : dir_sync(f->dir);
 }
 
 /* Let the link name this generation: made beside it, then renamed over it. */
@@ -138,7 +176,7 @@ static int part_rename(const struct image_file *f)
 	return r;
 }
 
-int image_file_commit(struct image_file *f, int fd, const char **what)
+int image_file_commit(struct image_file *f, int fd, bool has_files, const char **what)
 {
 	int r = fault(FAULT_WRITER_SYNC);
 
@@ -151,12 +189,14 @@ int image_file_commit(struct image_file *f, int fd, const char **what)
 	r = fault(FAULT_WRITER_RENAME);
 	if (r == 0)
 		r = dir_check(f);
+	if (r == 0 && has_files)
+		r = files_rename(f);
 	if (r == 0)
 		r = part_rename(f);
 	if (r < 0)
 		return r;
 	*what = "sync the directory of";
-	r = dir_sync(f);
+	r = dir_sync(f->dir);
 	if (r < 0) { /* maybe it would not be there after a crash: it never was */
 		unlink_in(f, f->name);
 		return r;
@@ -169,6 +209,9 @@ int image_file_commit(struct image_file *f, int fd, const char **what)
 void image_file_remove(struct image_file *f)
 {
 	unlink_in(f, f->part_name);
+	contents_remove(f->dir, f->part_files);
+	if (!exists(f, f->name))
+		contents_remove(f->dir, f->files);
 }
 
 void image_file_close(struct image_file *f)
@@ -212,20 +255,45 @@ static void prune_name(struct image_file *f, const char *name)
 		part_remove(f, name);
 }
 
-void image_file_prune(struct image_file *f)
+/*
+ * A directory beside an image, or a .part file, that is not there any more. One of a later generation is that of
+ * a checkpoint which has just begun.
+ */
+static void prune_files_name(struct image_file *f, const char *name)
+{
+	uint64_t g = name_generation(f, name, suffix_files);
+	char image[256];
+
+	if (!g)
+		g = name_generation(f, name, suffix_part_files);
+	if (!g || g >= f->params->generation)
+		return;
+	str_copy(image, name, str_len(name) - (sizeof(CONTENTS_SUFFIX) - 1) + 1);
+	if (!exists(f, image))
+		contents_remove(f->dir, name);
+}
+
+static void each_name(struct image_file *f, void (*fn)(struct image_file *f, const char *name))
 {
 	char buf[4096];
 	long n;
 
-	fault(FAULT_WRITER_PRUNE);
-	if (!str_ends(f->params->link, suffix))
-		return;
+	sys_lseek(f->dir, 0, SEEK_SET);
 	while ((n = sys_getdents(f->dir, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < n;) {
 			const struct sys_dirent *d = (const struct sys_dirent *)(buf + at);
 
 			at += d->reclen;
-			prune_name(f, d->name);
+			fn(f, d->name);
 		}
 	}
+}
+
+void image_file_prune(struct image_file *f)
+{
+	fault(FAULT_WRITER_PRUNE);
+	if (!str_ends(f->params->link, suffix))
+		return;
+	each_name(f, prune_name);
+	each_name(f, prune_files_name);
 }

@@ -9,8 +9,9 @@
 struct image_file {
 	const struct msg_params *params; /* path, link, generation, keep */
 	int dir;		  /* descriptor of the directory, -errno */
-	const char *name, *part_name; /* in it: of the image, and while it is written */
-	char part[CKPT_PATH_MAX + 8]; /* path of that, and of the directory: as they were */
+	const char *name, *part_name; /* in it: of the image, and while it is written; */
+	char files[256], part_files[256]; /* of the directory beside it (contents.h), the same */
+	char part[CKPT_PATH_MAX + 8]; /* path of part_name, and of the directory: as they were */
 	char dir_path[CKPT_PATH_MAX];
 };
 
@@ -19,11 +20,11 @@ int image_file_open(struct image_file *f, const struct msg_params *params) HIDDE
 /* The same file, which another writer has created; its lock stays that one's. */
 int image_file_join(struct image_file *f, const struct msg_params *params) HIDDEN;
 /*
- * Make it durable under its own name, and the newest generation. On failure -errno and *what says what
- * was tried; the .part file is the caller's to remove.
+ * Make it durable under its own name, and the newest generation; has_files: with the directory beside it. On
+ * failure -errno and *what says what was tried; image_file_remove() is the caller's to call.
  */
-int image_file_commit(struct image_file *f, int fd, const char **what) HIDDEN;
-/* Remove the .part file. */
+int image_file_commit(struct image_file *f, int fd, bool has_files, const char **what) HIDDEN;
+/* Remove the .part file, and what is beside it. */
 void image_file_remove(struct image_file *f) HIDDEN;
 /* Release what image_file_open() or image_file_join() has taken. */
 void image_file_close(struct image_file *f) HIDDEN;

@@ -110,13 +110,25 @@ static bool arrive(struct checkpoint *c, enum phase phase, int err)
 	return msg_send(c->save.conn, &b.m) == 0;
 }
 
+/* Receive, with as much time as the others need who get on with saving content of files. */
+static int await_release(struct checkpoint *c, int *passed)
+{
+	uint64_t seen;
+	int r;
+
+	do {
+		seen = c->shared.head ? shared_contents_done(&c->shared) : 0;
+		r = msg_recv_fd(c->save.conn, &c->in, c->params.timeout_ms, passed);
+	} while (r == -ETIMEDOUT && c->shared.head && shared_contents_done(&c->shared) != seen);
+	return r;
+}
+
 /* Meet the other processes of the job. True to go on; *passed: what came with that, -1: nothing. */
 static bool barrier(struct checkpoint *c, enum phase phase, int err, int *passed)
 {
 	int fd = -1;
-	bool go = arrive(c, phase, err) &&
-		  msg_recv_fd(c->save.conn, &c->in, c->params.timeout_ms, &fd) > 0 &&
-		  c->in.m.type == MSG_RELEASE && c->in.release.phase == phase && c->in.release.go;
+	bool go = arrive(c, phase, err) && await_release(c, &fd) > 0 && c->in.m.type == MSG_RELEASE &&
+		  c->in.release.phase == phase && c->in.release.go;
 
 	if (fd >= 0 && (!go || !passed))
 		sys_close(fd);
@@ -188,15 +200,15 @@ static void hash_vdso(struct checkpoint *c)
 /* The areas, before anything of ours is mapped; then the memory of the job. 0 or -errno. */
 static int collect_begin(struct checkpoint *c, int shared_fd, ucontext_t *uc)
 {
-	uint64_t deadline = sys_clock_ns(CLOCK_MONOTONIC) + c->params.timeout_ms * 1000000ull;
 	int r, mapped;
 
 	process_take_signals(&c->ps);
 	r = memory_read(&c->memory);
 	if (r < 0)
 		save_refuse(&c->save, "/proc/self/maps can't be read: %s", errno_name(r));
-	mapped = shared_open(&c->shared, shared_fd, c->in.release.process_index, c->save.conn, deadline);
+	mapped = shared_open(&c->shared, shared_fd, c->in.release.process_index, c->save.conn, c->params.timeout_ms);
 	c->save.shared = &c->shared;
+	c->save.params = &c->params;
 	c->self.uc = uc;
 	return r < 0 ? r : mapped < 0 ? mapped : fault(FAULT_COLLECT_SHARED);
 }
@@ -341,6 +353,8 @@ static void collect_together(struct checkpoint *c, int shared_fd, ucontext_t *uc
 		snapshot(c);
 	else if (r == 0 && c->ps.rec.child_subreaper)
 		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (r < 0 || !go)
+		contents_drop(&c->save);
 }
 
 /*
@@ -446,6 +460,7 @@ static void restore(struct checkpoint *c)
 static void release_memory(struct checkpoint *c)
 {
 	if (!c->restarted) { /* these were never in the image */
+		contents_free(&c->save);
 		blob_free(&c->save.rec);
 		blob_free(&c->save.ipc);
 		arena_free(&c->save.arena);

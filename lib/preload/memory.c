@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
@@ -14,8 +15,6 @@
 #include "frozen.h"
 
 bool memory_fork_advice;
-
-enum { WHOLE_MAX = 64 << 20 }; /* a file mapped for writing is kept whole up to this size */
 
 /* ---- what an area is ---- */
 
@@ -281,28 +280,29 @@ static uint32_t object_kind(const struct map_line *m, enum area a)
 	return OBJECT_FILE;
 }
 
-/* Bytes of an object that its mapping shows; the file may be shorter than the mapping. */
-static uint64_t object_size(const struct map_line *m, const char *name)
+static bool path_stat(const char *name, uint64_t ino, struct stat *st)
 {
-	uint64_t st[18]; /* struct stat of x86-64: size is the seventh word */
-
-	if (sys_call2(__NR_stat, name, st) == 0)
-		return st[6];
-	return m->offset + (m->end - m->start);
+	return sys_call4(__NR_newfstatat, AT_FDCWD, name, st, 0) == 0 && st->st_ino == ino && S_ISREG(st->st_mode);
 }
 
 /*
- * Of a large mapping of a file the pages in memory are kept. The others hold what the file holds; if the
- * program writes to them after the checkpoint, a restart does not take that back.
+ * The object behind a mapping: its size is that which the mapping shows, or the file's own. A large file that
+ * can be read by its name is saved whole, from there.
  */
-static void warn_partly(struct save *s, uint64_t start, const char *name)
+static struct shared_object object_of(const struct save *s, const struct map_line *m, enum area a, const char *name)
 {
-	char line[CKPT_PATH_MAX + 128];
-	struct text t = TEXT(line);
+	struct shared_object o = {.dev = m->dev, .ino = m->ino, .map_dev = m->dev,
+				  .size = m->offset + (m->end - m->start)};
+	struct stat st;
 
-	text_put(&t, "area %lx (%s): mapped for writing and larger than %d MiB: only its pages in memory "
-		 "are in the image", (unsigned long)start, name, WHOLE_MAX >> 20);
-	rec_put_string(&s->rec, STRING_WARNING, line, t.len);
+	if (a != AREA_SHARED || !path_stat(name, m->ino, &st))
+		return o;
+	o.dev = st.st_dev;
+	o.size = st.st_size;
+	if (contents_beside(s, st.st_size) &&
+	    sys_call4(__NR_faccessat2, AT_FDCWD, name, R_OK, AT_EACCESS) == 0)
+		o.reader = s->shared->index + 1;
+	return o;
 }
 
 /* Shared memory whose content is in the image: what a file holds that nobody writes by a mapping is not. */
@@ -326,6 +326,7 @@ void memory_list(struct memory *m, struct save *s)
 {
 	const char *p = m->maps, *end = m->maps + m->maps_len, *what;
 	char name[CKPT_PATH_MAX];
+	struct shared_object of;
 	struct map_line line;
 	int r = 0;
 
@@ -334,9 +335,8 @@ void memory_list(struct memory *m, struct save *s)
 
 		if (!is_object(&line, a) || !name_get(s, &line, name, sizeof(name)))
 			continue;
-		r = object_add_range(s->shared, line.dev, line.ino,
-				     a == AREA_SHARED ? object_size(&line, name) : line.offset + (line.end - line.start),
-				     line.offset, line.end - line.start);
+		of = object_of(s, &line, a, name);
+		r = object_add_range(s->shared, &of, line.offset, line.end - line.start);
 	}
 	if (r < 0)
 		s->err = r;
@@ -365,23 +365,45 @@ static void put_object(struct save *s, const struct shared_object *o, uint32_t i
 	rec_put(&s->rec, REC_OBJECT, REC_REQUIRED, &rec, sizeof(rec), name, str_len(name) + 1);
 }
 
+/*
+ * A file whole, by its name. When the program has it open, by that descriptor: closing another one would
+ * release its locks (fcntl(2)).
+ */
+static void save_whole(struct save *s, const struct shared_object *o, uint32_t id, char *name)
+{
+	int known = descriptors_find(s, o->dev, o->ino);
+	int fd = known >= 0 ? known : sys_open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+
+	if (fd < 0) {
+		save_refuse(s, "file %s: it is mapped for writing, but can't be opened: %s", name, errno_name(fd));
+		return;
+	}
+	put_object(s, o, id, OBJECT_MAPPED, name);
+	contents_save(s, id, fd, known < 0, true, name);
+	if (known < 0)
+		sys_close(fd);
+}
+
 static void save_shared(struct save *s, const struct map_line *m, enum area a)
 {
 	char name[CKPT_PATH_MAX];
 	uint64_t len = m->end - m->start;
 	uint32_t id = save_find_object(s, m->dev, m->ino);
 	struct shared_object *o = object_get(s->shared, id);
-	struct copy c = {s, m, id, o && o->nranges > 1,
-			 a == AREA_SHARED ? len <= WHOLE_MAX : !nothing_swapped()};
+	struct copy c = {s, m, id, o && o->nranges > 1, a == AREA_SHARED || !nothing_swapped()};
 
-	if (!o || o->whole || !object_take_range(s->shared, id, m->offset, len) ||
-	    !name_get(s, m, name, sizeof(name)))
+	if (!o || o->whole || !name_get(s, m, name, sizeof(name)))
+		return;
+	if (o->reader) {
+		if (o->reader == s->shared->index + 1 && object_record(o))
+			save_whole(s, o, id, name);
+		return;
+	}
+	if (!object_take_range(s->shared, id, m->offset, len))
 		return;
 	if (object_record(o))
 		put_object(s, o, id, object_kind(m, a), name);
 	copy_shared(&c);
-	if (a == AREA_SHARED && !c.all)
-		warn_partly(s, m->start, name);
 }
 
 static void refuse_area(struct save *s, const struct map_line *m, const char *what)

@@ -22,6 +22,7 @@ struct shared_block {
 
 enum { BLOCKS = 1 << 22, BLOCK_BITS = 28 };
 
+/* Of an object by its inode alone, as its device may have two numbers. */
 static uint32_t bucket(uint64_t a, uint64_t b)
 {
 	return (b * 0x9e3779b97f4a7c15ull ^ a * 0xc2b2ae3d27d4eb4full) >> 32 & (SHARED_BUCKETS - 1);
@@ -34,12 +35,12 @@ struct shared_object *object_get(struct shared *sh, uint32_t id)
 
 static uint32_t object_known(struct shared *sh, uint64_t dev, uint64_t ino)
 {
-	uint32_t id = __atomic_load_n(&sh->table->object[bucket(dev, ino)], __ATOMIC_ACQUIRE);
+	uint32_t id = __atomic_load_n(&sh->table->object[bucket(0, ino)], __ATOMIC_ACQUIRE);
 
 	while (id) {
 		const struct shared_object *o = object_get(sh, id);
 
-		if (!o || (o->dev == dev && o->ino == ino))
+		if (!o || (o->ino == ino && (o->dev == dev || o->map_dev == dev)))
 			return o ? id : 0;
 		id = o->next;
 	}
@@ -47,10 +48,10 @@ static uint32_t object_known(struct shared *sh, uint64_t dev, uint64_t ino)
 }
 
 /* With the lock taken. */
-static uint32_t object_make(struct shared *sh, uint64_t dev, uint64_t ino, uint64_t size)
+static uint32_t object_make(struct shared *sh, const struct shared_object *as)
 {
-	uint32_t *first = &sh->table->object[bucket(dev, ino)];
-	uint32_t id = object_known(sh, dev, ino);
+	uint32_t *first = &sh->table->object[bucket(0, as->ino)];
+	uint32_t id = object_known(sh, as->dev, as->ino);
 	struct shared_object *o;
 
 	if (id)
@@ -59,18 +60,20 @@ static uint32_t object_make(struct shared *sh, uint64_t dev, uint64_t ino, uint6
 	o = object_get(sh, id);
 	if (!o)
 		return 0;
-	*o = (struct shared_object){.dev = dev, .ino = ino, .size = size, .next = *first};
+	*o = *as;
+	o->next = *first;
 	__atomic_store_n(first, id, __ATOMIC_RELEASE);
 	return id;
 }
 
 uint32_t object_find(struct shared *sh, uint64_t dev, uint64_t ino, bool make, uint64_t size)
 {
+	const struct shared_object as = {.dev = dev, .ino = ino, .map_dev = dev, .size = size};
 	uint32_t id = object_known(sh, dev, ino);
 
 	if (id || !make || shared_lock(sh, &sh->table->objects_lock) < 0)
 		return id;
-	id = object_make(sh, dev, ino, size);
+	id = object_make(sh, &as);
 	shared_unlock(&sh->table->objects_lock);
 	return id;
 }
@@ -122,33 +125,43 @@ static int range_add(struct shared *sh, uint32_t id, uint64_t offset, uint64_t l
 	return 0;
 }
 
-static int object_add_locked(struct shared *sh, uint64_t dev, uint64_t ino, uint64_t size, uint64_t offset,
-			     uint64_t len)
+static int object_add_locked(struct shared *sh, const struct shared_object *of, uint64_t offset, uint64_t len)
 {
-	uint32_t id = object_make(sh, dev, ino, size);
+	uint32_t id = object_make(sh, of);
 	struct shared_object *o = object_get(sh, id);
 
 	if (!o)
 		return -ENOMEM;
-	if (o->size < size)
-		__atomic_store_n(&o->size, size, __ATOMIC_RELAXED);
+	if (o->size < of->size)
+		__atomic_store_n(&o->size, of->size, __ATOMIC_RELAXED);
+	if (of->reader && (!o->reader || of->reader < o->reader))
+		__atomic_store_n(&o->reader, of->reader, __ATOMIC_RELAXED);
 	return range_add(sh, id, offset, len);
 }
 
-int object_add_range(struct shared *sh, uint64_t dev, uint64_t ino, uint64_t size, uint64_t offset, uint64_t len)
+/* Does the object say of itself, too, what this process says of it? */
+static bool object_says(const struct shared_object *o, const struct shared_object *of)
 {
-	uint32_t id = object_known(sh, dev, ino);
+	uint32_t reader = __atomic_load_n(&o->reader, __ATOMIC_RELAXED);
+
+	return __atomic_load_n(&o->size, __ATOMIC_RELAXED) >= of->size &&
+	       (!of->reader || (reader && reader <= of->reader));
+}
+
+int object_add_range(struct shared *sh, const struct shared_object *of, uint64_t offset, uint64_t len)
+{
+	uint32_t id = object_known(sh, of->dev, of->ino);
 	struct shared_range *known = id ? range_find(sh, id, offset, len) : NULL;
 	int r;
 
-	if (known && __atomic_load_n(&object_get(sh, id)->size, __ATOMIC_RELAXED) >= size) {
+	if (known && object_says(object_get(sh, id), of)) {
 		range_join(sh, known);
 		return 0;
 	}
 	r = shared_lock(sh, &sh->table->objects_lock);
 	if (r < 0)
 		return r;
-	r = object_add_locked(sh, dev, ino, size, offset, len);
+	r = object_add_locked(sh, of, offset, len);
 	shared_unlock(&sh->table->objects_lock);
 	return r;
 }

@@ -317,15 +317,18 @@ int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_
 {
 	int fd = may_open ? plugin_reopen(c, f, O_RDONLY | O_NONBLOCK) : -EACCES;
 	int seals = sys_fcntl(f->fd, F_GET_SEALS, 0), err = 0;
-	bool is_new;
+	bool is_new, mapped;
 	uint32_t id;
 
 	if (fd < 0 && !plugin_reads(f))
 		return fd;
+	mapped = save_find_object(c->save, f->dev, f->ino) != 0;
 	id = save_object(c->save, kind, f->dev, f->ino, f->size, f->mode & 07777,
 			 seals < 0 ? 0 : seals, name, &is_new);
 	f->object = id;
-	if (is_new && fd >= 0)
+	if (is_new && kind != PLUGIN_OBJECT_MEMFD && contents_beside(c->save, f->size))
+		contents_save(c->save, id, fd >= 0 ? fd : f->fd, fd >= 0, mapped, name);
+	else if (is_new && fd >= 0)
 		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
 	else if (is_new) /* the program's own position must stay, so nobody asks for holes */
 		err = copy_range(c->save, f->fd, STREAM_OBJECT + id, 0, f->size);

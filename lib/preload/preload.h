@@ -213,7 +213,8 @@ struct shared {
 	int fd;
 	uint32_t index; /* of this process */
 	int conn;	/* when it ends, nobody needs us any more */
-	uint64_t deadline_ns;
+	uint32_t timeout_ms;
+	uint64_t deadline_ns, seen; /* bytes of content saved when it was set; both move on with them */
 	struct shared_array same, objects, ranges, blocks;
 };
 
@@ -221,8 +222,10 @@ struct shared {
  * Map the memory behind fd. 0 or -errno; the other processes are told of a failure. sh keeps fd. /proc/self/maps
  * must have been read before.
  */
-int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint64_t deadline_ns) HIDDEN;
+int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint32_t timeout_ms) HIDDEN;
 void shared_close(struct shared *sh) HIDDEN;
+/* How far all have got with saving content of files. */
+uint64_t shared_contents_done(const struct shared *sh) HIDDEN;
 /* len bytes that nobody else has, mapped; *offset: where they are in the memory. NULL: no memory. */
 void *shared_alloc(struct shared *sh, uint64_t len, uint64_t *offset) HIDDEN;
 /* Map what another process has allocated. NULL: no memory. */
@@ -246,6 +249,7 @@ struct shared_table {
 		uint32_t root; /* of a tree of struct shared_file */
 	} same[SHARED_BUCKETS];
 	uint64_t text;		/* bytes of long link texts; relaxed add */
+	uint32_t contents_lock; /* of the directory beside the image */
 	uint32_t objects_lock;	/* of all that follows */
 	uint32_t nranges;
 	uint32_t object[SHARED_BUCKETS]; /* first of a list of struct shared_object */
@@ -300,13 +304,14 @@ int same_link(struct shared *sh, const struct shared_file *f, char *text, size_t
 /* An object; its number in the array is its id. */
 struct shared_object {
 	uint64_t dev, ino;
+	uint64_t map_dev;  /* what maps calls its device, which is another one on btrfs */
 	uint64_t size;	   /* what the mappings show of it; a file's own size */
 	uint32_t next;	   /* of its bucket */
 	uint32_t nranges;  /* different ones that are mapped */
 	uint32_t recorded; /* somebody has written its REC_OBJECT */
 	uint32_t whole;	   /* and saves all of it, from a descriptor */
 	uint32_t attached; /* areas of a SysV segment; relaxed add */
-	uint32_t reserved;
+	uint32_t reader;   /* 1 + lowest index of those that may read the file and have it mapped; 0: none */
 };
 
 /* Bytes of an object that some process has mapped. */
@@ -318,8 +323,8 @@ struct shared_range {
 	uint32_t saved;
 };
 
-/* Say that bytes of it are mapped here. 0 or -errno. */
-int object_add_range(struct shared *sh, uint64_t dev, uint64_t ino, uint64_t size, uint64_t offset, uint64_t len) HIDDEN;
+/* Say that bytes of it are mapped here; map_dev: its device by maps. 0 or -errno. */
+int object_add_range(struct shared *sh, const struct shared_object *of, uint64_t offset, uint64_t len) HIDDEN;
 /* Its id, 0: it is none. make: it becomes one, with the size, if need be. */
 uint32_t object_find(struct shared *sh, uint64_t dev, uint64_t ino, bool make, uint64_t size) HIDDEN;
 struct shared_object *object_get(struct shared *sh, uint32_t id) HIDDEN;

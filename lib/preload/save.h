@@ -21,6 +21,8 @@ struct save {
 	struct blob rec;	   /* records of this process */
 	struct arena arena;	   /* everything else */
 	struct save_piece *pieces; /* newest first */
+	const struct msg_params *params;
+	struct contents *contents; /* contents.c; NULL: nothing of this process is beside the image */
 	struct shared *shared;	   /* what the processes of the job share */
 	struct blob ipc;	   /* ipc.c: SysV objects that this process knows */
 	struct plugin_ctx *files;  /* descriptors.c, from descriptors_list() to descriptors_release() */
@@ -48,6 +50,24 @@ uint32_t save_object(struct save *s, uint32_t kind, uint64_t dev, uint64_t ino, 
 /* Id of the object with this identity, 0: it is none. Behind SHARED_SAVED, and in the writer. */
 uint32_t save_find_object(struct save *s, uint64_t dev, uint64_t ino);
 
+/* ---- contents.c: content of large files, beside the image ---- */
+
+/* Does content of so many bytes go beside the image, and not into it? */
+bool contents_beside(const struct save *s, uint64_t size);
+/*
+ * Save what is in the file behind fd as that of object `object`. own: fd's position is nobody else's.
+ * mapped: somebody may write to it by a mapping, which no time tells. A failure has been told (save_refuse()).
+ */
+void contents_save(struct save *s, uint32_t object, int fd, bool own, bool mapped, const char *name);
+/* In the writer: make durable what is there anew. 0 or -errno. */
+int contents_sync(struct save *s);
+/* In the writer: the list, for the section of the image; *n is 0 when there is none. NULL: no memory. */
+void *contents_list(struct save *s, int64_t created_ns, size_t *n);
+void contents_figures(const struct save *s, uint64_t *bytes, uint64_t *fresh);
+/* The checkpoint is off: remove what there is. */
+void contents_drop(struct save *s);
+void contents_free(struct save *s);
+
 /* ---- descriptors.c: all open descriptors, by way of the plugins ---- */
 
 /*
@@ -57,6 +77,8 @@ uint32_t save_find_object(struct save *s, uint64_t dev, uint64_t ino);
 void descriptors_list(struct save *s, uint32_t table);
 /* When all have: save those that are this process's to save. */
 void descriptors_save(struct save *s);
+/* A readable descriptor of the program's of this inode, -1: it has none. */
+int descriptors_find(const struct save *s, uint64_t dev, uint64_t ino);
 /* When all have, or the checkpoint is off: let go what saving has taken. */
 void descriptors_release(struct save *s);
 /*

@@ -45,7 +45,7 @@ static int head_map(struct shared *sh)
 	return sh->head && sh->table ? 0 : -ENOMEM;
 }
 
-int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint64_t deadline_ns)
+int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint32_t timeout_ms)
 {
 	int32_t r;
 
@@ -53,7 +53,8 @@ int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint64_t de
 		.fd = fd,
 		.index = index,
 		.conn = conn,
-		.deadline_ns = deadline_ns,
+		.timeout_ms = timeout_ms,
+		.deadline_ns = sys_clock_ns(CLOCK_MONOTONIC) + timeout_ms * 1000000ull,
 		.same = {SHARED_TABLE + 1 * SHARED_ARRAY, sizeof(struct shared_file)},
 		.objects = {SHARED_TABLE + 2 * SHARED_ARRAY, sizeof(struct shared_object)},
 		.ranges = {SHARED_TABLE + 3 * SHARED_ARRAY, sizeof(struct shared_range)},
@@ -120,6 +121,22 @@ static bool coordinator_left(const struct shared *sh)
 	return sys_call3(__NR_poll, &p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
 
+uint64_t shared_contents_done(const struct shared *sh)
+{
+	return __atomic_load_n(&sh->head->contents_done, __ATOMIC_RELAXED);
+}
+
+/* Content of files takes as long as it takes, while somebody gets on with it. */
+static bool time_is_over(struct shared *sh)
+{
+	uint64_t now = sys_clock_ns(CLOCK_MONOTONIC), done = shared_contents_done(sh);
+
+	if (done != sh->seen)
+		sh->deadline_ns = now + sh->timeout_ms * 1000000ull;
+	sh->seen = done;
+	return now > sh->deadline_ns;
+}
+
 /* Why nobody need wait any longer, -errno; 0: go on. looked: time has passed, so look further. */
 static int called_off(struct shared *sh, bool looked)
 {
@@ -131,7 +148,7 @@ static int called_off(struct shared *sh, bool looked)
 		return 0;
 	if (coordinator_left(sh))
 		return -EPIPE;
-	return sys_clock_ns(CLOCK_MONOTONIC) > sh->deadline_ns ? -ETIMEDOUT : 0;
+	return time_is_over(sh) ? -ETIMEDOUT : 0;
 }
 
 /* Sleep while *word is value, but not for long. */

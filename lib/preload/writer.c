@@ -324,6 +324,19 @@ static int put_extents(struct writer *w)
 				 all->data, all->len);
 }
 
+/* What lies beside the image. */
+static int put_contents(struct writer *w)
+{
+	size_t n;
+	void *list = contents_list(w->sn->save, w->sn->ps->rec.realtime_ns, &n);
+
+	if (!n)
+		return 0;
+	return list ? image_put_section(&w->image, SECTION_CONTENTS, SECTION_REQUIRED | SECTION_ZSTD, w->index,
+					list, n)
+		    : -ENOMEM;
+}
+
 static int put_sections(struct writer *w)
 {
 	struct blob *rec = &w->sn->save->rec;
@@ -337,6 +350,8 @@ static int put_sections(struct writer *w)
 		return r;
 	r = image_put_section(&w->image, SECTION_PROCESS, SECTION_REQUIRED | SECTION_ZSTD, w->index,
 			      rec->data, rec->len);
+	if (r == 0)
+		r = put_contents(w);
 	if (r == 0)
 		r = put_extents(w);
 	if (r == 0)
@@ -417,6 +432,8 @@ static int write_part(struct writer *w)
 		r = writer_work(w, w->list.nchunks, write_chunks);
 	if (r == 0)
 		r = put_sections(w);
+	if (r == 0)
+		r = contents_sync(w->sn->save);
 	if (r < 0)
 		return fail(w, r, "write", w->file.part);
 	fault(FAULT_WRITER_WRITTEN);
@@ -440,7 +457,7 @@ static int file_finish(struct writer *w)
 	if (r == 0)
 		r = image_end(&w->image);
 	if (r == 0)
-		r = image_file_commit(&w->file, w->image.fd, &what);
+		r = image_file_commit(&w->file, w->image.fd, w->shared->contents_seed != 0, &what);
 	return r < 0 ? fail(w, r, what, w->file.part) : 0;
 }
 
@@ -468,6 +485,7 @@ static void tell_done(struct writer *w, int err)
 	d.nthreads = w->sn->nthreads;
 	d.raw_bytes = w->list.bytes;
 	d.image_bytes = w->index == 0 ? w->shared->tail : 0;
+	contents_figures(w->sn->save, &d.files_bytes, &d.files_fresh_bytes);
 	if (err == 0 || w->failed)
 		str_copy(d.text, w->why, sizeof(d.text));
 	msg_send(w->sn->save->conn, &d.m);

@@ -45,13 +45,14 @@ static void add_line(const char *text)
 static void add_image(const struct msg_result *m)
 {
 	json_array_append_new(
-		jobs, json_pack("{so so si sI so so so so so so}", "job", string(m->job), "image",
+		jobs, json_pack("{so so si sI so so so so so so sI sI}", "job", string(m->job), "image",
 				string(m->image), "processes", (int)m->nprocesses, "bytes",
 				(json_int_t)m->image_bytes, "pause_ms", milliseconds(m->pause_ns),
 				"total_ms", milliseconds(m->total_ns), "freeze_ms",
 				milliseconds(m->freeze_ns), "collect_ms", milliseconds(m->collect_ns),
 				"fork_ms", milliseconds(m->fork_ns), "coordinator_ms",
-				milliseconds(m->coordinator_ns)));
+				milliseconds(m->coordinator_ns), "files_bytes", (json_int_t)m->files_bytes,
+				"files_new_bytes", (json_int_t)m->files_fresh_bytes));
 }
 
 static void add_check(const struct msg_result *m)

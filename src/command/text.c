@@ -138,9 +138,11 @@ static void show_line(const char *text)
 
 static void show_image(const struct msg_result *m)
 {
-	char size[UNITS_MAX], pause[UNITS_MAX], total[UNITS_MAX];
+	char size[UNITS_MAX], files[UNITS_MAX], fresh[UNITS_MAX], pause[UNITS_MAX], total[UNITS_MAX];
 
 	printf("%s  %s", m->image, units_bytes(size, m->image_bytes));
+	if (m->files_bytes)
+		printf("  files %s (%s new)", units_bytes(files, m->files_bytes), units_bytes(fresh, m->files_fresh_bytes));
 	if (m->pause_ns) /* there is none to tell of what was ended */
 		printf("  pause %s", units_duration(pause, m->pause_ns));
 	printf("  total %s", units_duration(total, m->total_ns));

@@ -134,6 +134,8 @@ static void add_figures(struct msg_result *r, const struct member *m)
 	r->nthreads += m->done.nthreads ? m->done.nthreads : f->nthreads;
 	r->in_pause |= f->in_pause;
 	r->raw_bytes += m->done.raw_bytes;
+	r->files_bytes += m->done.files_bytes;
+	r->files_fresh_bytes += m->done.files_fresh_bytes;
 	if (m->index > 0)
 		return;
 	r->image_bytes = m->done.image_bytes;

@@ -71,7 +71,7 @@ void checkpoint_stands(struct member *m)
 	checkpoint_settle(m->cp);
 }
 
-/* Time to write in the pause is not limited, as long as it gets on. */
+/* Time to write in the pause, content of files too, is not limited, as long as it gets on. */
 static int take_progress(struct member *m, const union any_msg *msg)
 {
 	struct checkpoint *cp = m->cp;
@@ -80,7 +80,7 @@ static int take_progress(struct member *m, const union any_msg *msg)
 	cp->to_write += msg->progress.total - m->to_write;
 	m->written = msg->progress.done;
 	m->to_write = msg->progress.total;
-	if (cp->phase == PHASE_SNAPSHOT && !cp->called_off)
+	if ((cp->phase == PHASE_DRAIN || cp->phase == PHASE_SNAPSHOT) && !cp->called_off)
 		cp->deadline_ns = cp->ops->now() + checkpoint_phase_limit_ns(cp);
 	cp->ops->progress(cp, cp->written, cp->to_write);
 	return 0;

@@ -1,4 +1,6 @@
 #include "run.h"
+
+#include "contents.h"
 #include "call.h"
 #include "discover.h"
 #include "generation.h"
@@ -8,6 +10,7 @@
 #include "tracer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kcmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -247,10 +250,16 @@ static void op_kill(struct member *m)
 	member_release(m); /* its tracer would be told of its end before its parent */
 }
 
+/* A .part file, and the directory beside it. */
 static void op_unlink(const char *path)
 {
+	char files[CKPT_PATH_MAX + 16];
+
 	if (!unlink(path))
 		log_line("removed %s", path);
+	snprintf(files, sizeof(files), "%s" CONTENTS_SUFFIX, path);
+	if (!contents_remove(AT_FDCWD, files))
+		log_line("removed %s", files);
 }
 
 static void op_line(struct checkpoint *cp, const char *text)

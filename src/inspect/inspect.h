@@ -8,6 +8,7 @@
 #ifndef CKPT_INSPECT_H
 #define CKPT_INSPECT_H
 
+#include "beside.h"
 #include "image.h"
 #include "records.h"
 
@@ -44,6 +45,7 @@ struct object {
 	struct rec_object rec;
 	const char *name;
 	struct share share;
+	struct beside_file beside; /* with a file: its content lies there */
 };
 
 /* A child that has changed state and was not yet waited for. */
@@ -108,6 +110,7 @@ struct process {
 struct report {
 	const char *path;
 	struct image image;
+	struct beside beside;
 	struct rec_job job;
 	uint64_t raw; /* bytes of all chunks, decompressed */
 	struct process *processes; /* by index */

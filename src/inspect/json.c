@@ -213,6 +213,8 @@ static json_t *objects_json(const struct process *p)
 		put(o, "name", string(x->name));
 		put(o, "size", json_integer(x->rec.size));
 		put_share(o, &x->share);
+		put(o, "beside", json_integer(x->beside.file ? x->beside.file->bytes : 0));
+		put(o, "clone", json_boolean(x->beside.file && x->beside.file->how == CONTENTS_CLONE));
 		add(list, o);
 	}
 	return list;

@@ -244,6 +244,7 @@ static void find_objects(struct report *r)
 			struct object *o = &r->processes[i].objects[j];
 
 			share_add_range(&o->share, &r->image, all, STREAM_OBJECT + o->rec.id, 0, UINT64_MAX);
+			o->beside = beside_find(&r->beside, o->rec.id);
 		}
 }
 
@@ -348,6 +349,8 @@ void report_load(struct report *r, const char *path)
 	for (uint64_t i = 0; i < r->image.nchunks; i++)
 		r->raw += r->image.chunks[i].raw;
 	if (report_job(r, &why) < 0)
+		die("%s: %s", path, buf);
+	if (beside_open(&r->beside, &r->image, path, &why) < 0)
 		die("%s: %s", path, buf);
 	load_processes(r, &why);
 }

@@ -147,6 +147,15 @@ static void put_areas(const struct process *p)
 		put_area(&p->areas[i]);
 }
 
+static void put_beside(const struct beside_file *b)
+{
+	char bytes[UNITS_MAX];
+
+	if (b->file)
+		printf(" (%s beside the image%s)", units_memory(bytes, b->file->bytes),
+		       b->file->how == CONTENTS_CLONE ? ", a clone" : "");
+}
+
 static void put_objects(const struct process *p)
 {
 	if (!p->nobjects)
@@ -160,6 +169,7 @@ static void put_objects(const struct process *p)
 		put_shares(&o->share);
 		printf("%s ", object_kind_name(o->rec.kind));
 		put_safe(o->name);
+		put_beside(&o->beside);
 		putchar('\n');
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * A look at every byte of the image: sections and chunks against their checksums, and that chunks
+ * A look at every byte of the image, and of what lies beside it: sections and chunks against their checksums, and that chunks
  * decompress. What is damaged is told one by one.
  */
 #include <stdlib.h>
@@ -30,6 +30,13 @@ static int verify_chunk(const struct verifier *v, int fd, const struct image_chu
 	int r = image_verify_chunk(fd, c, v->in);
 
 	return r < 0 ? r : image_unpack(v->dctx, c, v->in, v->out);
+}
+
+static void tell_beside(void *arg, const char *line)
+{
+	const struct report *r = arg;
+
+	warn("%s: %s", r->path, line);
 }
 
 size_t report_verify(struct report *r)
@@ -63,6 +70,7 @@ size_t report_verify(struct report *r)
 			bad++;
 		}
 	}
+	bad += beside_verify(&r->beside, tell_beside, r);
 	free(mem);
 	free(v.in);
 	free(v.out);

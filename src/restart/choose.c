@@ -68,14 +68,38 @@ int image_verify_all(struct image *img, struct text *why)
 	return v.err;
 }
 
+/* The first line. */
+static void tell_why(void *arg, const char *line)
+{
+	struct text *why = arg;
+
+	if (!why->len)
+		text_put(why, "%s", line);
+}
+
+/* Every byte of the image, and of what lies beside it. */
+static int verify_all(struct restart *r, const char *path, struct text *why)
+{
+	int err = image_verify_all(&r->image, why);
+
+	if (err)
+		return err;
+	err = beside_open(&r->beside, &r->image, path, why);
+	if (!err && beside_verify(&r->beside, tell_why, why))
+		err = -EBADMSG;
+	if (err)
+		beside_close(&r->beside);
+	return err;
+}
+
 /* ---- one file ---- */
 
-static int verify(struct restart *r, struct text *why)
+static int verify(struct restart *r, const char *path, struct text *why)
 {
 	int err = fault(FAULT_RESTART_CHOOSE);
 
 	if (!err)
-		return image_verify_all(&r->image, why);
+		return verify_all(r, path, why);
 	text_put(why, "%s", strerror(-err));
 	return err;
 }
@@ -101,7 +125,7 @@ static int image_try(struct restart *r, const char *path, struct text *why)
 	else
 		err = image_open(&r->image, fd, why);
 	if (err == 0) {
-		err = verify(r, why);
+		err = verify(r, path, why);
 		if (err == 0) {
 			r->image_fd = fd;
 			return 0;

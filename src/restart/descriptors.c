@@ -84,6 +84,19 @@ static int file_reserve(struct plugin_ctx *c, struct plugin_file *f)
 	return f->fd < 0 ? plugin_fail(c, f, f->fd, "no descriptor") : 0;
 }
 
+/* What can't be opened is to be known before the content of any file is put back. */
+static int mapped_open(struct plugin_ctx *c)
+{
+	char line[CKPT_PATH_MAX + 128];
+	const char *name, *what;
+	int err = objects_open_mapped(&c->objects, &name, &what);
+
+	if (!err)
+		return 0;
+	snprintf(line, sizeof(line), "file %s, which was mapped: %s", name, what);
+	return descriptors_fail(c, err, line);
+}
+
 static int files_restore(struct plugin_ctx *c)
 {
 	uint32_t i;
@@ -92,6 +105,8 @@ static int files_restore(struct plugin_ctx *c)
 	for (i = 0; !err && i < c->nfiles; i++)
 		err = c->files[i].plugin->is_late ? file_reserve(c, &c->files[i])
 						  : file_restore(c, &c->files[i]);
+	if (!err)
+		err = mapped_open(c);
 	for (i = 0; !err && i < c->nfiles; i++)
 		if (c->files[i].plugin->fill)
 			err = c->files[i].plugin->fill(c, &c->files[i]);

@@ -25,6 +25,7 @@
 
 struct descriptors_params {
 	struct image *image;
+	const struct beside *beside;
 	const struct saved *processes;
 	uint32_t nprocesses;
 	int base;   /* at least descriptors_base() of each process */

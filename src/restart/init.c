@@ -93,6 +93,8 @@ static void log_open(struct init *in)
 	}
 	r->image_fd = r->image.fd = fcntl(r->image_fd, F_DUPFD_CLOEXEC, base + 1);
 	in->events = fcntl(in->events, F_DUPFD_CLOEXEC, base + 1);
+	if (r->beside.fd >= 0)
+		r->beside.fd = fcntl(r->beside.fd, F_DUPFD_CLOEXEC, base + 1);
 	if (r->image_fd < 0 || in->events < 0)
 		die("cannot have descriptor %d:", base + 1);
 	close(base);
@@ -109,6 +111,7 @@ static void descriptors_prepare(struct init *in)
 	int terminal = r->opt.no_capsule ? -1 : devpts_mount(r);
 	struct descriptors_params params = {
 		.image = &r->image,
+		.beside = &r->beside,
 		.processes = r->processes,
 		.nprocesses = r->nprocesses,
 		.base = r->log_fd,

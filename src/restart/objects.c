@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "put_back.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10
@@ -36,34 +37,19 @@ static int loader_init(struct loader *l)
 	return l->dctx ? 0 : -ENOMEM;
 }
 
-static bool is_zero(const char *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
-}
-
-/* Write but for blocks of zeros, which stay holes. */
-static int write_sparse(int fd, const char *p, size_t n, off_t off)
-{
-	size_t at, len;
-	int err = 0;
-
-	for (at = 0; !err && at < n; at += len) {
-		len = n - at < CKPT_PAGE ? n - at : CKPT_PAGE;
-		if (!is_zero(p + at, len))
-			err = io_pwrite(fd, p + at, len, off + at);
-	}
-	return err;
-}
-
+/* sparse: fd is empty, and zeros are holes. */
 static int extent_load(struct loader *l, const struct image *img, const struct image_extent *e,
-		       int fd)
+		       int fd, bool sparse)
 {
+	const char *p = (char *)l->raw + e->chunk_offset;
 	const struct image_chunk *c = &img->chunks[e->chunk];
 	int err = image_verify_chunk(img->fd, c, l->stored);
 
 	if (!err)
 		err = image_unpack(l->dctx, c, l->stored, l->raw);
-	return err ? err : write_sparse(fd, (char *)l->raw + e->chunk_offset, e->len, e->start);
+	if (err)
+		return err;
+	return sparse ? write_sparse(fd, p, e->len, e->start) : io_pwrite(fd, p, e->len, e->start);
 }
 
 /* The first extent of the stream, which may be behind all. */
@@ -81,15 +67,15 @@ static size_t stream_first(const struct objects *os, uint32_t stream)
 	return low;
 }
 
-/* Write all extents of the stream to fd; the rest of it are holes. */
-static int stream_load(const struct objects *os, uint32_t stream, int fd)
+/* Write all extents of the stream to fd. */
+static int stream_load(const struct objects *os, uint32_t stream, int fd, bool sparse)
 {
 	struct loader l = {0};
 	size_t i;
 	int err = loader_init(&l);
 
 	for (i = stream_first(os, stream); !err && i < os->nextents && os->extents[i].stream == stream; i++)
-		err = extent_load(&l, os->params->image, &os->extents[i], fd);
+		err = extent_load(&l, os->params->image, &os->extents[i], fd, sparse);
 	free(l.dctx);
 	free(l.stored);
 	free(l.raw);
@@ -149,13 +135,22 @@ static int deleted_make(const struct object *o)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What lived in memory only may be gone with a reboot. */
+/*
+ * What lived in memory only may be gone with a reboot. The name was that of the file itself at the checkpoint:
+ * a link that is there now was put there by somebody, and what it leads to is not ours to overwrite.
+ */
 static int in_place_open(const struct object *o)
 {
 	int create = str_starts(o->name, "/dev/shm/") ? O_CREAT : 0;
-	int fd = open(o->name, O_RDWR | O_CLOEXEC | create, 0600);
+	int fd = open(o->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | create, 0600);
+	struct stat st;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EINVAL;
 }
 
 static int shmem_make(const struct object *o)
@@ -180,17 +175,20 @@ static const struct {
 /* Cut to nothing first, so that what no extent covers is a hole; unless the rest is not ours. */
 static int content_put(const struct objects *os, const struct object *o, int fd)
 {
+	struct beside_file beside = beside_find(os->params->beside, o->rec.id);
+	bool whole = o->rec.kind != OBJECT_MAPPED_PART;
 	int err;
 
-	if (o->rec.kind != OBJECT_MAPPED_PART && ftruncate(fd, 0))
+	if (whole && ftruncate(fd, 0))
 		return -errno;
-	err = stream_load(os, STREAM_OBJECT + o->rec.id, fd);
+	err = beside.file ? contents_put(os->params->beside, &beside, fd)
+			  : stream_load(os, STREAM_OBJECT + o->rec.id, fd, whole);
 	if (err)
 		return err;
 	return ftruncate(fd, o->rec.size) ? -errno : 0;
 }
 
-static int object_make(struct objects *os, struct object *o, const char **what)
+static int object_open(struct objects *os, struct object *o, const char **what)
 {
 	int low, err;
 
@@ -205,10 +203,7 @@ static int object_make(struct objects *os, struct object *o, const char **what)
 	o->fd = fcntl(low, F_DUPFD_CLOEXEC, os->params->base);
 	err = -errno;
 	close(low);
-	if (o->fd < 0)
-		return err;
-	*what = "its content can't be put back";
-	return content_put(os, o, o->fd);
+	return o->fd < 0 ? err : 0;
 }
 
 /* ---- All of them ------------------------------------------------------------------------- */
@@ -276,7 +271,7 @@ static int objects_collect(struct objects *os, const struct saved *p)
 		if (o && o->rec.size < rec.size)
 			o->rec.size = rec.size;
 		if (!o)
-			os->list[os->n++] = (struct object){rec, rec_extra(r, sizeof(rec), &len), -1};
+			os->list[os->n++] = (struct object){.rec = rec, .name = rec_extra(r, sizeof(rec), &len), .fd = -1};
 	}
 	return it.err;
 }
@@ -306,10 +301,42 @@ int objects_fd(struct objects *os, uint32_t id, const char **what)
 	*what = "its content is missing in the image";
 	if (!o)
 		return -EBADMSG;
-	if (o->fd >= 0)
-		return o->fd;
-	err = object_make(os, o, what);
+	err = o->fd >= 0 ? 0 : object_open(os, o, what);
+	if (err || o->filled)
+		return err ? err : o->fd;
+	*what = "its content can't be put back";
+	err = content_put(os, o, o->fd);
+	o->filled = !err;
 	return err ? err : o->fd;
+}
+
+static bool is_in_place(const struct object *o)
+{
+	return o->rec.kind == OBJECT_MAPPED || o->rec.kind == OBJECT_MAPPED_PART;
+}
+
+int objects_open_mapped(struct objects *os, const char **name, const char **what)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < os->params->nprocesses; i++) {
+		const struct saved *p = &os->params->processes[i];
+		struct rec_iter it = rec_iter(p->records, p->nrecords);
+		const struct rec *r;
+
+		while (!err && (r = rec_next_type(&it, REC_VMA))) {
+			struct rec_vma v;
+			struct object *o;
+
+			rec_get(r, &v, sizeof(v));
+			o = v.flags & VMA_OBJECT ? object_find(os, v.object) : NULL;
+			if (!o || o->fd >= 0 || !is_in_place(o))
+				continue;
+			*name = o->name;
+			err = object_open(os, o, what);
+		}
+	}
+	return err;
 }
 
 void objects_set_modes(struct objects *os)

@@ -8,6 +8,7 @@ struct object {
 	struct rec_object rec;
 	const char *name;
 	int fd; /* -1: not made yet */
+	bool filled; /* with its content */
 };
 
 struct objects {
@@ -20,6 +21,10 @@ struct objects {
 
 /* Find the objects in the records. 0, -ENOMEM or -EBADMSG. */
 int objects_init(struct objects *o, const struct descriptors_params *p);
+/*
+ * Open the files that mapped objects are, without changing them. On failure -errno, *what as below, and *name.
+ */
+int objects_open_mapped(struct objects *o, const char **name, const char **what);
 /*
  * A descriptor, from params.base on, of the object with its content; made by the first call. On
  * failure -errno and *what says what was tried.

@@ -7,6 +7,7 @@
  *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
  *   tree.c, pstree*.c  which process is made by whom, and when, to be what it was
  *   descriptors*.c, plugin_restore.c, objects.c  open files of all processes
+ *   put_back.c   content that lies beside the image
  *   ipc.c        SysV objects, and the namespace for them
  *   tables.c     who shares a descriptor table, or a directory, with whom
  *   plan.c       the memory of each process: what the restorer is to do
@@ -24,6 +25,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include "beside.h"
 #include "fault.h"
 #include "image.h"
 #include "records.h"
@@ -55,6 +57,7 @@ struct restart {
 	char socket[108];	  /* of the coordinator */
 	struct image image;
 	int image_fd;
+	struct beside beside; /* what lies beside it */
 	struct rec_job job;
 	struct rec_cpu cpu;
 	struct saved *processes; /* [0] is the first of the job */
