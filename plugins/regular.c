@@ -35,7 +35,7 @@ static bool is_deleted(const struct plugin_file *f)
 	return (str_ends(f->link, " (deleted)") && !path_leads_here(f)) || is_nfs_remnant(f);
 }
 
-static enum use deleted_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
+static enum file_use deleted_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	int err = plugin_save_object(c, f, PLUGIN_OBJECT_DELETED, f->link, !locked);
 
@@ -55,7 +55,7 @@ static bool is_output_stream(const struct plugin_file *f)
 	return plugin_writes(f) && (f->number == 1 || f->number == 2);
 }
 
-static enum use in_place_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
+static enum file_use in_place_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	if (plugin_save_object(c, f, PLUGIN_OBJECT_IN_PLACE, f->link, !locked)) {
 		plugin_warn(c, f, "written in place, but can't be read: its content is not saved");
@@ -74,7 +74,7 @@ static bool is_log(const struct plugin_file *f)
 }
 
 /* Of a log whose content can't be read, or is too large to be kept without being asked for, only the size is known. */
-static enum use log_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
+static enum file_use log_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	uint64_t max = f->policy == FILES_SAVE ? UINT64_MAX : f->policy == FILES_TRUNCATE ? 0 : LOG_SAVED_MAX;
 
@@ -86,7 +86,7 @@ static enum use log_save(struct plugin_ctx *c, struct plugin_file *f, bool locke
 	return FILE_SEQUENTIAL;
 }
 
-static enum use named_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
+static enum file_use named_save(struct plugin_ctx *c, struct plugin_file *f, bool locked)
 {
 	bool log = is_log(f) || f->policy == FILES_TRUNCATE;
 

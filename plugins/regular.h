@@ -17,18 +17,10 @@
 #ifndef PLUGIN_REGULAR_H
 #define PLUGIN_REGULAR_H
 
+#include <ckpt/file_use.h>
 #include <ckpt/plugin.h>
 
 enum { LOG_SAVED_MAX = 64 << 10 }; /* bytes of a log whose content is saved, too */
-
-enum use { FILE_READ_ONLY, FILE_SEQUENTIAL, FILE_IN_PLACE, FILE_UNSAVED, FILE_DELETED };
-
-/* Stands among the records of locks. */
-struct regular_state {
-	uint32_t magic;
-	uint32_t use;
-};
-enum { REGULAR_MAGIC = 0x47455246 };
 
 int regular_restore(struct plugin_ctx *c, struct plugin_file *f) __attribute__((visibility("hidden")));
 int regular_fill(struct plugin_ctx *c, struct plugin_file *f) __attribute__((visibility("hidden")));

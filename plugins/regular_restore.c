@@ -109,7 +109,7 @@ static bool may_be_replaced(struct plugin_ctx *c, struct plugin_file *f, const s
 }
 
 /* 0: as far as its use asks. */
-static int file_compare(struct plugin_ctx *c, struct plugin_file *f, const struct stat *st, enum use use)
+static int file_compare(struct plugin_ctx *c, struct plugin_file *f, const struct stat *st, enum file_use use)
 {
 	bool log = use == FILE_SEQUENTIAL || f->policy == FILES_TRUNCATE;
 
@@ -127,7 +127,7 @@ static int file_compare(struct plugin_ctx *c, struct plugin_file *f, const struc
 	return 0;
 }
 
-static int file_check(struct plugin_ctx *c, struct plugin_file *f, int fd, enum use use)
+static int file_check(struct plugin_ctx *c, struct plugin_file *f, int fd, enum file_use use)
 {
 	struct stat st;
 	int err = sys_call2(__NR_fstat, fd, &st);
@@ -186,7 +186,7 @@ static int file_make(struct plugin_ctx *c, const struct plugin_file *f)
 	return 0;
 }
 
-static int named_restore(struct plugin_ctx *c, struct plugin_file *f, enum use use)
+static int named_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
 {
 	int place = place_open(f), err = 0, fd;
 
@@ -282,7 +282,7 @@ static int cut_back(struct plugin_ctx *c, const struct plugin_file *f, const str
 }
 
 /* Cut a log back, or put the saved content in its place. */
-static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum use use)
+static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
 {
 	struct stat st;
 	int err = sys_call2(__NR_fstat, f->fd, &st);
@@ -299,7 +299,7 @@ static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum use
 }
 
 /* A log that is shorter, and was forced, goes on at its end: no hole. */
-static int64_t position(const struct plugin_file *f, enum use use)
+static int64_t position(const struct plugin_file *f, enum file_use use)
 {
 	struct stat st;
 	bool log = use == FILE_SEQUENTIAL && f->policy == FILES_FORCE && !sys_call2(__NR_fstat, f->fd, &st);

@@ -1,4 +1,5 @@
 #include <string.h>
+#include "files.h"
 #include "html.h"
 #include "python.h"
 #include "units.h"
@@ -144,15 +145,19 @@ static void objects(FILE *f, const struct process *p)
 static void descriptors(FILE *f, const struct process *p)
 {
 	details(f, "Open files", p->nfds);
-	table(f, "<th class=\"n\">FD</th><th>Access</th><th class=\"n\">Position</th><th>Kind</th><th>What</th>");
+	table(f, "<th class=\"n\">FD</th><th>Access</th><th class=\"n\">Position</th><th class=\"n\">Size</th><th>Kind</th>"
+		 "<th>At a restart</th><th>What</th>");
 	for (size_t i = 0; i < p->nfds; i++) {
 		const struct file *x = p->fds[i].file;
 
 		if (!x)
 			continue;
-		fprintf(f, "<tr><td class=\"n\">%d</td><td>%s</td><td class=\"n\">%ld</td><td>", p->fds[i].rec.fd,
-			file_access(x), x->rec.pos);
+		fprintf(f, "<tr><td class=\"n\">%d</td><td>%s</td><td class=\"n\">%ld</td><td class=\"n\">%lu</td><td>",
+			p->fds[i].rec.fd, file_access(x), x->rec.pos, x->rec.size);
 		html_text(f, x->rec.plugin);
+		fprintf(f, "</td><td>%s", x->restart ? x->restart : "-");
+		if (x->rec.policy != FILES_BY_USE)
+			fprintf(f, " (--files=%s)", files_policy_name(x->rec.policy));
 		fprintf(f, "</td>");
 		name_cell(f, x->link);
 		fprintf(f, "</tr>\n");

@@ -33,6 +33,12 @@ struct area {
 struct file {
 	struct rec_file rec;
 	const char *link;
+	const char *restart; /* what becomes of a regular file: "put back", …; NULL: of no other */
+};
+
+/* How a regular file was used: an enum file_use. */
+struct file_used {
+	uint32_t file, use;
 };
 
 struct descriptor {
@@ -94,6 +100,8 @@ struct process {
 	size_t nareas;
 	struct file *files; /* that were saved with this process, by id */
 	size_t nfiles;
+	struct file_used *used;
+	size_t nused;
 	struct descriptor *fds;
 	size_t nfds;
 	struct object *objects; /* the same; any process may have written their bytes */
@@ -172,6 +180,8 @@ const char *area_name(const struct area *a);
 const char *child_state(const struct child *c, char buf[64]);
 /* "rw-p" */
 const char *area_permissions(const struct area *a, char buf[5]);
+/* Of an enum file_use; NULL for an unknown one. */
+const char *file_use_name(uint32_t use);
 /* "r", "w", "rw", "path" */
 const char *file_access(const struct file *f);
 

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "die.h"
 #include "diff.h"
+#include "files.h"
 #include "generations.h"
 #include "inspect.h"
 #include "python.h"
@@ -255,6 +256,8 @@ static json_t *descriptor_json(const struct descriptor *d)
 	put(o, "position", json_integer(d->file->rec.pos));
 	put(o, "size", json_integer(d->file->rec.size));
 	put(o, "object", json_integer(d->file->rec.object));
+	put(o, "restart", d->file->restart ? string(d->file->restart) : json_null());
+	put(o, "policy", string(files_policy_name(d->file->rec.policy)));
 	return o;
 }
 

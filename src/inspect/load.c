@@ -6,6 +6,7 @@
  * was saved with another process, and an object's bytes may be among several processes' extents. So these
  * are looked up when all processes are there.
  */
+#include <ckpt/file_use.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -174,6 +175,20 @@ static void add_file(struct process *p, const struct rec *r)
 	f->link = extra(r, sizeof(f->rec));
 }
 
+/* How a regular file was used is among what its plugin keeps. */
+static void add_plugin(struct process *p, const struct rec *r)
+{
+	struct {
+		struct rec_plugin plugin;
+		struct regular_state state;
+	} kept;
+
+	rec_get(r, &kept, sizeof(kept));
+	if (kept.plugin.len == sizeof(kept.state) && kept.state.magic == REGULAR_MAGIC)
+		*(struct file_used *)array_add(&p->used, &p->nused, sizeof(*p->used)) =
+			(struct file_used){kept.plugin.file, kept.state.use};
+}
+
 static void add_object(struct process *p, const struct rec *r)
 {
 	struct object *o = array_add(&p->objects, &p->nobjects, sizeof(*o));
@@ -199,6 +214,7 @@ static void (*const adders[])(struct process *p, const struct rec *r) = {
 	[REC_PROCESS] = add_process, [REC_STRING] = add_string, [REC_THREAD] = add_thread,
 	[REC_VMA] = add_area,	     [REC_FD] = add_descriptor, [REC_FILE] = add_file,
 	[REC_OBJECT] = add_object,   [REC_CHILD] = add_child,	[REC_IPC] = add_ipc,
+	[REC_PLUGIN] = add_plugin,
 };
 
 /* ---- what holds for all processes ---- */
@@ -210,10 +226,17 @@ static int file_order(const void *x, const void *y)
 	return a->rec.id < b->rec.id ? -1 : a->rec.id > b->rec.id;
 }
 
-/* Let descriptors point to their files, whichever process those were saved with. */
+static struct file *file_find(struct file **all, size_t n, uint32_t id)
+{
+	struct file key = {.rec.id = id}, *k = &key, **found = n ? bsearch(&k, all, n, sizeof(*all), file_order) : NULL;
+
+	return found ? *found : NULL;
+}
+
+/* Let descriptors, and what is known of files' use, lead to the files, whichever process those were saved with. */
 static void find_files(struct report *r)
 {
-	struct file **all = NULL, key, *k = &key, **found;
+	struct file **all = NULL, *f;
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->nprocesses; i++)
@@ -221,14 +244,14 @@ static void find_files(struct report *r)
 			*(struct file **)array_add(&all, &n, sizeof(*all)) = &r->processes[i].files[j];
 	if (n)
 		qsort(all, n, sizeof(*all), file_order);
-	for (size_t i = 0; n && i < r->nprocesses; i++) {
-		for (size_t j = 0; j < r->processes[i].nfds; j++) {
-			struct descriptor *d = &r->processes[i].fds[j];
+	for (size_t i = 0; i < r->nprocesses; i++) {
+		struct process *p = &r->processes[i];
 
-			key.rec.id = d->rec.file;
-			found = bsearch(&k, all, n, sizeof(*all), file_order);
-			d->file = found ? *found : NULL;
-		}
+		for (size_t j = 0; j < p->nfds; j++)
+			p->fds[j].file = file_find(all, n, p->fds[j].rec.file);
+		for (size_t j = 0; j < p->nused; j++)
+			if ((f = file_find(all, n, p->used[j].file)))
+				f->restart = file_use_name(p->used[j].use);
 	}
 	free(all);
 }

@@ -1,6 +1,7 @@
 /*
  * What both outputs call the same.
  */
+#include <ckpt/file_use.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,8 +48,8 @@ const char *object_kind_name(uint32_t kind)
 		[OBJECT_FILE] = "deleted file",
 		[OBJECT_MEMFD] = "memfd",
 		[OBJECT_SHMEM] = "shared memory",
-		[OBJECT_MAPPED] = "file in place",
-		[OBJECT_MAPPED_PART] = "parts of a file in place",
+		[OBJECT_MAPPED] = "file",
+		[OBJECT_MAPPED_PART] = "parts of a file",
 		[OBJECT_SYSV] = "SysV shared memory",
 	};
 
@@ -93,6 +94,16 @@ const char *area_permissions(const struct area *a, char buf[5])
 	buf[3] = a->rec.flags & VMA_SHARED ? 's' : 'p';
 	buf[4] = 0;
 	return buf;
+}
+
+const char *file_use_name(uint32_t use)
+{
+	static const char *const names[] = {
+		[FILE_READ_ONLY] = "checked",	[FILE_SEQUENTIAL] = "cut back", [FILE_IN_PLACE] = "put back",
+		[FILE_UNSAVED] = "left as it is", [FILE_DELETED] = "made anew",
+	};
+
+	return use < ARRAY_SIZE(names) ? names[use] : NULL;
 }
 
 const char *file_access(const struct file *f)

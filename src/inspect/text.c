@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "diff.h"
+#include "files.h"
 #include "generations.h"
 #include "inspect.h"
 #include "text.h"
@@ -190,19 +191,26 @@ static void put_ipc(const struct process *p)
 	}
 }
 
+/* What becomes of it at a restart, and what the user said of it (--files). */
+static void put_file(const struct file *f)
+{
+	printf("%-7s %12ld %12lu %-12s %-13s ", file_access(f), f->rec.pos, f->rec.size, f->rec.plugin,
+	       f->restart ? f->restart : "-");
+	put_safe(f->link);
+	if (f->rec.policy != FILES_BY_USE)
+		printf(" (--files=%s)", files_policy_name(f->rec.policy));
+}
+
 static void put_descriptors(const struct process *p)
 {
-	printf("\n  descriptors\n%10s %6s %-7s %12s %-12s WHAT\n", "FD", "FILE", "ACCESS",
-	       "POSITION", "KIND");
+	printf("\n  descriptors\n%10s %6s %-7s %12s %12s %-12s %-13s WHAT\n", "FD", "FILE", "ACCESS", "POSITION", "SIZE",
+	       "KIND", "AT A RESTART");
 	for (size_t i = 0; i < p->nfds; i++) {
 		const struct descriptor *d = &p->fds[i];
 
 		printf("%10d %6u ", d->rec.fd, d->rec.file);
-		if (d->file) {
-			printf("%-7s %12ld %-12s ", file_access(d->file), d->file->rec.pos,
-			       d->file->rec.plugin);
-			put_safe(d->file->link);
-		}
+		if (d->file)
+			put_file(d->file);
 		printf("%s\n", d->rec.cloexec ? " (close on exec)" : "");
 	}
 }

@@ -88,7 +88,7 @@ def test_json_tells_what_memory_takes(ckpt, image):
         ends = max(end, ends)
     names = [area["name"] for area in memory]
     assert "[heap]" in names and "[stack]" in names and "[vdso]" in names
-    saved = sum(area["saved"] for area in memory)
+    saved = sum(part["saved"] for part in memory + report["processes"][0]["objects"])
     assert saved == report["raw_bytes"] > 4 << 20
     assert sum(area["stored"] for area in memory) <= report["bytes"]
 
@@ -100,6 +100,48 @@ def test_json_tells_what_is_open(ckpt, image):
     assert by_fd[0]["name"] == "/dev/null" and by_fd[0]["access"] == "rw"
     assert by_fd[3]["name"] == ckpt.path("log") and by_fd[3]["access"] == "w"
     assert by_fd[3]["cloexec"] is True and by_fd[3]["kind"] == "regular"
+    assert by_fd[0]["restart"] is None
+
+
+FILES = """
+import os, tempfile, time
+log = open("log", "a")
+log.write("x" * 100)
+log.flush()
+read = open("read")
+place = open("place", "w+b")
+place.write(bytes(1 << 20))
+place.seek(4096)
+left = open("left", "r+b")
+gone = tempfile.TemporaryFile(dir=".")
+gone.write(b"y" * 1000)
+gone.flush()
+pipe = os.pipe()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_becomes_of_files(ckpt):
+    ckpt.file("read", "to be read")
+    ckpt.file("left", "it is")
+    job = ckpt.launch(["/usr/bin/python3", "-c", FILES], options=["--files=ignore:left"])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    report = json.loads(ckpt.run("ckpt_inspect", "--json", image).stdout)
+    files = {d["fd"]: d for d in report["processes"][0]["descriptors"]}
+    wanted = [(3, "cut back", "by use", 100), (4, "checked", "by use", 10), (5, "put back", "by use", 1 << 20),
+              (6, "left as it is", "ignore", 5), (7, "made anew", "by use", 1000), (8, None, "by use", 0)]
+    assert [(fd, files[fd]["restart"], files[fd]["policy"], files[fd]["size"]) for fd, *_ in wanted] == wanted
+    text = ckpt.run("ckpt_inspect", image).stdout.split("\n  descriptors\n")[1].split("\n\n")[0]
+    head, *lines = text.splitlines()
+    column, what = head.index("AT A RESTART"), head.index("WHAT")
+    for line, (fd, restart, policy, size) in zip(lines[3:], wanted):
+        assert line.split()[0] == str(fd) and line[column:what].strip() == (restart or "-")
+        assert line[what - 1] == " " and line[what] != " "
+        assert ("(--files=ignore)" in line) == (policy == "ignore")
+        assert line[:column].split()[4] == str(size)
 
 
 def test_json_tells_what_processes_have_in_common(ckpt):
