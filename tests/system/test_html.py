@@ -144,9 +144,10 @@ def test_page_that_can_not_be_written(ckpt, image):
 
 
 def test_one_generation_has_no_chart(ckpt):
-    job = ckpt.launch(["/bin/sleep", "600"])
+    job = ckpt.launch(["/usr/bin/python3", "-c", "import time; print('ready', flush=True); time.sleep(600)"])
+    job.wait_output("ready\n")
     image = {"image": ckpt.checkpoint()["image"]}
     job.kill()
     page, _ = page_of(ckpt, image)
     assert "Generations" not in page.all("h2") and "svg" not in page.tags
-    assert page.all("h1") == [", checkpoint 1"] and page.all("title")[0] == "sleep, checkpoint 1"
+    assert page.all("h1") == [", checkpoint 1"] and page.all("title")[0] == "python3, checkpoint 1"
