@@ -3,7 +3,6 @@
  * of its memory, with holes where there are zeros only.
  */
 #include <elf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,10 +27,6 @@ struct core {
 
 static void __attribute__((noreturn)) fail(const struct core *c)
 {
-	int err = errno;
-
-	unlink(c->path);
-	errno = err;
 	die("cannot write %s:", c->path);
 }
 
@@ -267,6 +262,7 @@ void report_core(const struct report *r, const struct process *p, const char *pa
 			segment_write(&c, i, block);
 	if (close(c.fd) < 0)
 		fail(&c);
+	output_finish();
 	free(block);
 	blob_free(&c.notes);
 	free(c.segments);

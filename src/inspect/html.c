@@ -1,8 +1,6 @@
-#include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "die.h"
 #include "html.h"
 #include "tree.h"
@@ -111,12 +109,8 @@ void report_html(const struct report *r, const char *path)
 	if (!f)
 		die("out of memory");
 	page(f, r, g, n);
-	if (fflush(f) || ferror(f) || fclose(f)) {
-		int err = errno;
-
-		unlink(path);
-		errno = err;
+	if (fflush(f) || ferror(f) || fclose(f))
 		die("cannot write %s:", path);
-	}
+	output_finish();
 	free(copy);
 }

@@ -167,8 +167,12 @@ const struct process *report_process(const struct report *r, int pid);
  */
 void report_core(const struct report *r, const struct process *p, const char *path);
 
-/* A regular file to write to, empty and readable for the user alone: a descriptor. Dies when that can't be had. */
+/*
+ * A regular file to write to, empty and readable for the user alone: a descriptor. Dies when that can't be had. Unless
+ * output_finish() is called the file is removed at the end of the program.
+ */
 int output_create(const struct report *r, const char *path);
+void output_finish(void);
 
 /* "shared memory", … of an enum ipc_kind. */
 const char *ipc_kind_name(uint32_t kind);
