@@ -133,26 +133,34 @@ static void info_put(struct ckpt_info *to, const struct ckpt_info *from)
 	memcpy((char *)to + sizeof(size), (const char *)from + sizeof(size), size - sizeof(size));
 }
 
+static void take_result(const struct msg_result *r, struct ckpt_info *info, int *err)
+{
+	*err = r->err == -EAGAIN ? -EAGAIN : r->err ? -ECANCELED : 0;
+	str_copy(info->path, r->image, sizeof(info->path));
+	if (r->text[0])
+		str_copy(info->error, r->text, sizeof(info->error));
+	info->bytes = r->image_bytes;
+	info->pause_ns = r->pause_ns;
+	info->total_ns = r->total_ns;
+}
+
+/* Messages are too large for a small stack, and for memory that each thread would have of its own. */
 static void await_result(int conn, struct ckpt_info *info, int *err)
 {
-	static __thread union any_msg m;
-	int r;
+	struct arena a = {0};
+	union any_msg *m = arena_alloc(&a, sizeof(*m));
 
 	*err = -ECANCELED;
-	while ((r = msg_recv(conn, &m, -1)) > 0) {
-		if (m.m.type == MSG_REFUSE || m.m.type == MSG_LINE)
-			str_copy(info->error, m.line.text, sizeof(info->error));
-		if (m.m.type != MSG_RESULT)
-			continue;
-		*err = m.result.err == -EAGAIN ? -EAGAIN : m.result.err ? -ECANCELED : 0;
-		str_copy(info->path, m.result.image, sizeof(info->path));
-		if (m.result.text[0])
-			str_copy(info->error, m.result.text, sizeof(info->error));
-		info->bytes = m.result.image_bytes;
-		info->pause_ns = m.result.pause_ns;
-		info->total_ns = m.result.total_ns;
-		return;
+	while (m && msg_recv(conn, m, -1) > 0) {
+		if (m->m.type == MSG_REFUSE || m->m.type == MSG_LINE)
+			str_copy(info->error, m->line.text, sizeof(info->error));
+		if (m->m.type == MSG_RESULT) {
+			take_result(&m->result, info, err);
+			arena_free(&a);
+			return;
+		}
 	}
+	arena_free(&a);
 	if (!info->error[0])
 		str_copy(info->error, "the coordinator has gone", sizeof(info->error));
 }
@@ -289,19 +297,23 @@ API int ckpt_proceed(void)
 
 static int command_interval(int conn, uint32_t seconds)
 {
-	static __thread union any_msg m;
+	struct arena a = {0};
+	union any_msg *m = arena_alloc(&a, sizeof(*m));
+	int err = -ECANCELED;
 
-	memset(&m, 0, sizeof(m.command));
-	MSG_INIT(&m.command, MSG_COMMAND);
-	m.command.command = CMD_INTERVAL;
-	m.command.interval_s = seconds;
-	str_copy(m.command.job, preload.config.job, sizeof(m.command.job));
-	if (msg_send(conn, &m.m) < 0)
-		return -ECANCELED;
-	while (msg_recv(conn, &m, -1) > 0)
-		if (m.m.type == MSG_END)
-			return m.end.status ? -ECANCELED : 0;
-	return -ECANCELED;
+	if (!m)
+		return -ENOMEM;
+	MSG_INIT(&m->command, MSG_COMMAND);
+	m->command.command = CMD_INTERVAL;
+	m->command.interval_s = seconds;
+	str_copy(m->command.job, preload.config.job, sizeof(m->command.job));
+	if (msg_send(conn, &m->m) == 0)
+		while (msg_recv(conn, m, -1) > 0 && m->m.type != MSG_END)
+			;
+	if (m->m.type == MSG_END && !m->end.status)
+		err = 0;
+	arena_free(&a);
+	return err;
 }
 
 API int ckpt_interval(unsigned int seconds)

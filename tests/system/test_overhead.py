@@ -85,3 +85,11 @@ def test_nothing_stays_after_checkpoints(ckpt):
     job.wait()
     same, areas = job.output().splitlines()[1].split()
     assert same == "True" and int(areas) <= 0, job.output()
+
+
+def test_threads_pay_little(ckpt):
+    """What libckpt keeps for each thread is taken from the thread's stack."""
+    done = subprocess.run(["readelf", "-lW", os.path.join(ckpt.installed.prefix, "lib/ckpt/libckpt.so")],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    (size,) = [int(line.split()[5], 16) for line in done.stdout.splitlines() if line.split()[:1] == ["TLS"]]
+    assert size <= 512
