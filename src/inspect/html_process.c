@@ -128,13 +128,15 @@ static void objects(FILE *f, const struct process *p)
 	if (!p->nobjects)
 		return;
 	details(f, "Contents of files and shared memory", p->nobjects);
-	table(f, "<th>Kind</th><th class=\"n\">Size</th><th class=\"n\">Saved</th><th class=\"n\">On disk</th><th>Name</th>");
+	table(f, "<th>Kind</th><th class=\"n\">Size</th><th class=\"n\">Saved</th><th class=\"n\">On disk</th>"
+		 "<th class=\"n\">Beside the image</th><th>Name</th>");
 	for (size_t i = 0; i < p->nobjects; i++) {
 		const struct object *o = &p->objects[i];
 
 		fprintf(f, "<tr><td>%s</td><td class=\"n\">%s</td>", object_kind_name(o->rec.kind),
 			units_memory(size, o->rec.size));
 		shares(f, &o->share);
+		fprintf(f, "<td class=\"n\">%s</td>", o->beside.file ? units_memory(size, o->beside.file->bytes) : "-");
 		name_cell(f, o->name);
 		fprintf(f, "</tr>\n");
 	}

@@ -40,6 +40,7 @@ static const uint16_t offsets[PY_FIELDS][MINORS] = {
 	[PY_OBJECT_SIZE] = {16, 16, 16, 16, 16, 16},
 	[PY_TYPE_NAME] = {24, 24, 24, 24, 24, 24},
 	[PY_TYPE_FLAGS] = {168, 168, 168, 168, 168, 168},
+	[PY_TYPE_BASE] = {256, 256, 256, 256, 256, 256},
 	[PY_TUPLE_ITEMS] = {24, 24, 24, 24, 24, 32},
 	[PY_LIST_ITEMS] = {24, 24, 24, 24, 24, 24},
 	[PY_FLOAT_VALUE] = {16, 16, 16, 16, 16, 16},

@@ -16,6 +16,7 @@ enum {
 	DIGITS_MAX = 16,     /* of 30 bits */
 	DECIMALS_MAX = 160,
 	AXES_MAX = 16,
+	BASES_MAX = 8,
 	ELLIPSIS = 0x2026,
 };
 
@@ -174,6 +175,13 @@ static void put_char(struct text *to, uint32_t c, uint32_t quote)
 		text_put(to, "\\U%08x", c);
 }
 
+/* Of a type. */
+static void put_name(const struct value *v, const char *name)
+{
+	for (; *name; name++)
+		put_char(v->to, (uint8_t)*name < 0x80 ? (uint8_t)*name : '?', 0);
+}
+
 static bool has(const uint32_t *c, size_t n, uint32_t wanted)
 {
 	for (size_t i = 0; i < n; i++)
@@ -283,10 +291,12 @@ static void put_dict(const struct value *v, uint64_t object)
 
 /* ---- NumPy ---- */
 
+#define NDARRAY "numpy.ndarray"
+
 /* numpy/ndarraytypes.h: of PyArrayObject_fields and PyArray_Descr. */
 enum { ARRAY_NDIM = 24, ARRAY_SHAPE = 32, ARRAY_DESCR = 56, DESCR_TYPE = 16 };
 
-static void put_ndarray(const struct value *v, uint64_t object)
+static void put_array(const struct value *v, const char *class, uint64_t object)
 {
 	char name[NAME_MAX_LEN] = "";
 	uint64_t shape = python_item(v->py, object + ARRAY_SHAPE, 0), descr = python_item(v->py, object + ARRAY_DESCR, 0);
@@ -295,15 +305,35 @@ static void put_ndarray(const struct value *v, uint64_t object)
 	const char *dot;
 
 	python_read(v->py, object + ARRAY_NDIM, &ndim, sizeof(ndim));
-	text_put(v->to, "<numpy.ndarray shape (");
+	text_put(v->to, "<");
+	put_name(v, class);
+	text_put(v->to, " shape (");
 	for (uint32_t i = 0; i < ndim && i < AXES_MAX; i++)
 		text_put(v->to, i ? ", %lu" : "%lu", python_item(v->py, shape, i));
 	name[at ? v->py->memory->read(v->py->memory->arg, at, name, sizeof(name) - 1) : 0] = 0;
 	dot = strrchr(name, '.');
 	text_put(v->to, "%s) dtype ", ndim == 1 ? "," : "");
-	for (const char *s = dot ? dot + 1 : name; *s; s++)
-		put_char(v->to, (uint8_t)*s, 0);
+	put_name(v, dot ? dot + 1 : name);
 	text_put(v->to, " at 0x%lx>", object);
+}
+
+static void put_ndarray(const struct value *v, uint64_t object)
+{
+	put_array(v, NDARRAY, object);
+}
+
+/* numpy.memmap and other classes that are made of it in Python. */
+static bool is_ndarray(const struct python *py, uint64_t object)
+{
+	uint64_t type = python_word(py, object, PY_OBJECT_TYPE);
+	char name[sizeof(NDARRAY)];
+
+	for (int i = 0; type && i < BASES_MAX; i++) {
+		type = python_word(py, type, PY_TYPE_BASE);
+		if (python_read(py, python_word(py, type, PY_TYPE_NAME), name, sizeof(name)) && !memcmp(name, NDARRAY, sizeof(name)))
+			return true;
+	}
+	return false;
 }
 
 static void put_float64(const struct value *v, uint64_t object)
@@ -336,7 +366,7 @@ static const struct {
 	{"list", put_list},
 	{"numpy.float64", put_float64},
 	{"numpy.int64", put_int64},
-	{"numpy.ndarray", put_ndarray},
+	{NDARRAY, put_ndarray},
 	{"str", put_str},
 	{"tuple", put_tuple},
 };
@@ -344,8 +374,7 @@ static const struct {
 static void put_other(const struct value *v, const char *name, uint64_t object)
 {
 	text_put(v->to, "<");
-	for (const char *s = *name ? name : "?"; *s; s++)
-		put_char(v->to, (uint8_t)*s < 0x80 ? (uint8_t)*s : '?', 0);
+	put_name(v, *name ? name : "?");
 	text_put(v->to, " at 0x%lx>", object);
 }
 
@@ -363,7 +392,10 @@ static void put_value(const struct value *v, uint64_t object)
 			types[i].put(v, object);
 			return;
 		}
-	put_other(v, name, object);
+	if (!of_c && is_ndarray(v->py, object))
+		put_array(v, name, object);
+	else
+		put_other(v, name, object);
 }
 
 void python_repr(const struct python *py, uint64_t object, struct text *t)

@@ -43,10 +43,18 @@ static void put_python_frame(size_t i, const struct python_frame *f)
 	}
 }
 
-/* A thread has a stack for each interpreter that it was in. */
-static void put_python_thread(const struct python_thread *t)
+static bool has_interpreters(const struct process *p)
 {
-	if (t->interpreter)
+	for (size_t i = 0; i < p->python->nthreads; i++)
+		if (p->python->threads[i].interpreter)
+			return true;
+	return false;
+}
+
+/* A thread has a stack for each interpreter that it was in. */
+static void put_python_thread(const struct process *p, const struct python_thread *t)
+{
+	if (has_interpreters(p))
 		printf("  in interpreter %ld\n", t->interpreter);
 	for (size_t i = 0; i < t->nframes; i++)
 		put_python_frame(i, &t->frames[i]);
@@ -69,7 +77,7 @@ static void put_python_of(const struct process *p, const struct rec_thread *t)
 			continue;
 		printf("%s", title ? "  Python\n" : "");
 		title = false;
-		put_python_thread(&p->python->threads[i]);
+		put_python_thread(p, &p->python->threads[i]);
 	}
 }
 
@@ -80,7 +88,7 @@ static void put_python_rest(const struct process *p)
 		if (python_tid(p, &p->python->threads[i]))
 			continue;
 		printf("\n thread of Python only\n");
-		put_python_thread(&p->python->threads[i]);
+		put_python_thread(p, &p->python->threads[i]);
 	}
 }
 

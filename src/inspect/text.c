@@ -57,7 +57,8 @@ static void put_image(const struct report *r)
 	printf(" (");
 	put_safe(j->name);
 	printf("), checkpoint %lu, of user %u\n", j->generation, j->uid);
-	printf("  %-10s %s on ", "taken", units_time(a, img->header.created_ns));
+	printf("  %-10s %s, %s ago, on ", "taken", units_time(a, img->header.created_ns),
+	       units_age(b, img->header.created_ns));
 	put_safe(j->host);
 	printf(", Linux ");
 	put_safe(j->kernel);

@@ -140,3 +140,32 @@ def test_stacks_and_locals_are_those_of_the_program(ckpt, programs, python):
     assert len(threads) == 5 and all(t["interpreter"] == 0 for t in threads)
     for t in threads:
         compare(t["frames"], wanted["stacks"][str(t["tid"])])
+
+
+INTERPRETERS = """
+import _xxsubinterpreters as interpreters
+def outer(step):
+    interpreters.run_string(interpreters.create(), '''import time
+def inner(deep):
+    print("ready", flush=True)
+    time.sleep(600)
+inner(7)
+''')
+outer(3)
+"""
+
+
+def test_interpreters_are_told_apart(ckpt):
+    job = ckpt.launch([DEBIAN, "-c", INTERPRETERS])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    [process] = json.loads(inspect(ckpt, "--locals", "--json", image))["processes"]
+    stacks = {t["interpreter"]: t for t in process["python"]["threads"]}
+    assert sorted(stacks) == [0, 1] and {t["tid"] for t in stacks.values()} == {job.pid}
+    assert [(f["function"], f["line"]) for f in stacks[1]["frames"]] == [("inner", 4), ("<module>", 5)]
+    assert stacks[1]["frames"][0]["locals"] == {"deep": "7"}
+    assert [f["function"] for f in stacks[0]["frames"]] == ["outer", "<module>"]
+    assert stacks[0]["frames"][0]["locals"] == {"step": "3"}
+    text = inspect(ckpt, "--python", image)
+    assert text.index("  in interpreter 1\n  #0   inner") and text.index("  in interpreter 0\n  #0   outer")

@@ -99,6 +99,7 @@ static void rows_object(void)
 	ROW("OBJECT_SIZE", PyVarObject, ob_size);
 	ROW("TYPE_NAME", PyTypeObject, tp_name);
 	ROW("TYPE_FLAGS", PyTypeObject, tp_flags);
+	ROW("TYPE_BASE", PyTypeObject, tp_base);
 	ROW("TUPLE_ITEMS", PyTupleObject, ob_item);
 	ROW("LIST_ITEMS", PyListObject, ob_item);
 	ROW("FLOAT_VALUE", PyFloatObject, ob_fval);

@@ -31,8 +31,9 @@ def shown(v, depth=0):
 def value(v):
     if shown(v):
         return ["repr", repr(v)]
-    if numpy and type(v) is numpy.ndarray:
-        return ["is", "<numpy.ndarray shape %s dtype %s at %#x>" % (v.shape, v.dtype, id(v))]
+    if numpy and isinstance(v, numpy.ndarray):
+        name = {numpy.ndarray: "numpy.ndarray"}.get(type(v), type(v).__name__)
+        return ["is", "<%s shape %s dtype %s at %#x>" % (name, v.shape, v.dtype, id(v))]
     if type(v) in (str, bytes):
         return ["is", "%r\N{HORIZONTAL ELLIPSIS} (%d %s)" % (v[:LONG], len(v), {str: "characters"}.get(type(v), "bytes"))]
     if type(v) in (tuple, list, dict) and len(v) <= SHORT:
@@ -143,6 +144,7 @@ class Solver:
         many, nine, hundred, letters, noise = long
         field = numpy.zeros((3, 4), dtype="float32") if numpy else None
         line = numpy.arange(5) if numpy else None
+        mapped = numpy.memmap("mapped", dtype="u2", mode="w+", shape=(7, 1)) if numpy else None
         bits = self.bits()
         unbound = lambda: captured  # noqa: E731, F821
         result = self.recurse(50, [])
