@@ -165,7 +165,7 @@ static int watches_restore(struct plugin_ctx *c, struct plugin_file *f, int fd)
 		if (!st.wd)
 			err = events_lost(c, f, fd);
 		else if (n && !path[n - 1])
-			err = watch_add(c, f, fd, &st, path);
+			err = watch_add(c, f, fd, &st, plugin_moved_path(c, path));
 	}
 	return err;
 }

@@ -115,7 +115,7 @@ static int file_compare(struct plugin_ctx *c, struct plugin_file *f, const struc
 
 	if (is_same(f, st) || may_be_replaced(c, f, st))
 		return 0;
-	if (st->st_ino != f->ino && !made_by_twin(f, st))
+	if (st->st_ino != f->ino && !made_by_twin(f, st) && !(f->moved && inode_written(f)))
 		return plugin_changed(c, f, "is another file now");
 	if (use == FILE_READ_ONLY && !inode_written(f))
 		return plugin_changed(c, f, "has changed since the checkpoint");

@@ -263,6 +263,36 @@ static void unix_save(struct plugin_ctx *c, struct plugin_file *f)
 
 /* ---- Restart ----------------------------------------------------------------------------- */
 
+/* The path that a name is leads elsewhere now (ckpt_restart --map-path). */
+static bool name_move(struct plugin_ctx *c, const char **name, uint32_t *len)
+{
+	char path[UNIX_NAME_MAX + 1] = "";
+	const char *now;
+	size_t n;
+
+	if (!unix_has_path(*name, *len))
+		return true;
+	__builtin_memcpy(path, *name, *len);
+	now = plugin_moved_path(c, path);
+	if (now == path)
+		return true;
+	n = str_len(now) + !(*name)[*len - 1];
+	*name = now;
+	*len = n;
+	return n <= UNIX_NAME_MAX;
+}
+
+static bool names_move(struct plugin_ctx *c, struct unix_socket *s)
+{
+	const char *dir = s->st.dir_len ? plugin_moved_path(c, s->dir) : s->dir;
+
+	if (dir != s->dir)
+		s->st.dir_len = str_len(dir) + 1;
+	s->dir = dir;
+	return s->st.dir_len <= UNIX_PATH_MAX && name_move(c, &s->name, &s->st.name_len) &&
+	       name_move(c, &s->peer_name, &s->st.peer_name_len);
+}
+
 static struct unix_socket *state_get(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct unix_socket *s = plugin_alloc(c, sizeof(*s));
@@ -279,7 +309,9 @@ static struct unix_socket *state_get(struct plugin_ctx *c, struct plugin_file *f
 	s->name = names;
 	s->peer_name = names + s->st.name_len;
 	s->dir = names + s->st.name_len + s->st.peer_name_len;
-	return s->st.dir_len && s->dir[s->st.dir_len - 1] ? NULL : s;
+	if (s->st.dir_len && s->dir[s->st.dir_len - 1])
+		return NULL;
+	return names_move(c, s) ? s : NULL;
 }
 
 /* A socket of the type: what is connected with socketpair(2) or accept(2) takes its place later. */

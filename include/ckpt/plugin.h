@@ -73,6 +73,7 @@ struct plugin_file {
 	uint64_t size;
 	int64_t mtime_ns;
 	uint32_t object;	   /* its content is that object, 0: none */
+	bool moved;		   /* restart: link is where it leads now (--map-path), not where it led */
 	enum files_policy policy;  /* what the user said of its path (--files) */
 	int32_t owner, owner_type; /* F_GETOWN_EX */
 	int32_t sig;		   /* F_GETSIG */
@@ -281,6 +282,8 @@ int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f,
 		     uint32_t object) PLUGIN_CALL;
 /* ckpt_restart's own standard stream n, -1 when it has none. */
 int plugin_std_fd(struct plugin_ctx *c, int n) PLUGIN_CALL;
+/* Where a path of the image leads now (--map-path): path itself, or text that lasts. */
+const char *plugin_moved_path(struct plugin_ctx *c, const char *path) PLUGIN_CALL;
 /* CLOCK_REALTIME, in ns, at which the job stood still for the checkpoint. */
 int64_t plugin_saved_at(struct plugin_ctx *c) PLUGIN_CALL;
 /* Rename what stands at path, beside f, to PATH.ckpt-aside-N, which nothing has; noted. 0 or -errno. */

@@ -8,9 +8,11 @@
 #define CKPT_HANDOVER_H
 
 #include "fault.h"
+#include "moves.h"
 #include "records.h"
 
-#define RESTART_CONTROL_MAGIC 0x32545352434b4e43ull
+#define RESTART_CONTROL_MAGIC	  0x33545352434b4e43ull
+#define RESTART_CONTROL_MAGIC_OLD 0x32545352434b4e43ull /* a libckpt that has no moves */
 
 /*
  * Where the processes of a restarted job meet: in the restorer's memory, shared by all of them. Each
@@ -48,6 +50,7 @@ struct restart_control {
 	uint64_t own_ipc;     /* 1: the capsule has an IPC namespace of its own: all in it is of the job */
 	uint64_t sync;	      /* struct restart_sync, inside the restorer's memory */
 	char socket[108];     /* of the coordinator here and now; "": as before */
+	char moves[MOVES_MAX]; /* paths that lead elsewhere now (moves.h) */
 };
 
 /* One area, or a part of one, to be mapped by the restorer. */
@@ -222,6 +225,7 @@ struct restore_job {
 	uint8_t *work;	  /* nworkers * work_size bytes: decompressor, in and out buffers */
 	uint64_t work_size;
 	char socket[108]; /* for restart_control */
+	char moves[MOVES_MAX];
 };
 
 #endif

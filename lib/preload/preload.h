@@ -60,6 +60,9 @@ struct fork_page {
 /* Tell the coordinator that this process exists; nobody answers. Frozen-safe. */
 void hello_send(uint32_t flags) HIDDEN;
 
+/* moved.c: after a restart, when directories are elsewhere (restart_control.moves). */
+void moved_restore(const struct rec_mm *mm) HIDDEN;
+
 /* ---- thread.c: what one thread has that its signal frame does not --------------------------- */
 
 /* A queued signal. */

@@ -19,7 +19,7 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 {
 	struct restart_control *c = (struct restart_control *)p->control;
 
-	if (c->magic != RESTART_CONTROL_MAGIC)
+	if (c->magic != RESTART_CONTROL_MAGIC && (c->magic != RESTART_CONTROL_MAGIC_OLD || job->moves[0]))
 		fail(job, "find libckpt at", p->control, -ENOENT);
 	c->restarted = 1;
 	c->blob_start = job->region_start;
@@ -32,6 +32,8 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 	c->main_exited = c->main_word = p->main_exited;
 	c->sync = (uint64_t)job->sync;
 	str_copy(c->socket, job->socket, sizeof(c->socket));
+	if (c->magic == RESTART_CONTROL_MAGIC)
+		__builtin_memcpy(c->moves, job->moves, sizeof(c->moves));
 }
 
 static void thread_make(struct restore_job *job, const struct plan_thread *t)

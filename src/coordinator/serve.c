@@ -25,9 +25,14 @@ static int speaking_for(const struct peer *p)
 
 static int take_hello(struct peer *p, const union any_msg *m)
 {
+	struct process *process;
+
 	if (config_check(&m->hello.config))
 		return -EPROTO;
-	process_add(p->pid, peer_pidfd(p), &m->hello.config);
+	process = process_add(p->pid, peer_pidfd(p), &m->hello.config);
+	/* Its environment may have been read while it was being restored, and not told yet that it was moved. */
+	if (process && m->hello.flags & HELLO_RESTARTED)
+		str_copy(process->job->config.dir, m->hello.config.dir, sizeof(process->job->config.dir));
 	return 0;
 }
 

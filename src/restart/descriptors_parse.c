@@ -43,13 +43,17 @@ static int file_parse(const struct descriptors_params *params, const struct save
 		      struct plugin_file *f)
 {
 	struct rec_file rec;
+	const char *before, *now;
 	size_t len;
 
 	rec_get(r, &rec, sizeof(rec));
+	before = rec_extra(r, sizeof(rec), &len);
+	now = path_now(params->moves, before);
 	rec.plugin[sizeof(rec.plugin) - 1] = 0;
 	*f = (struct plugin_file){
 		.plugin = plugin_by_name(rec.plugin),
-		.link = rec_extra(r, sizeof(rec), &len),
+		.link = now,
+		.moved = now != before,
 		.fd = -1,
 		.number = -1,
 		.process = p->index,
@@ -68,7 +72,7 @@ static int file_parse(const struct descriptors_params *params, const struct save
 		.owner = rec.owner,
 		.owner_type = rec.owner_type,
 		.sig = rec.sig,
-		.policy = files_policy(params->files, rec_extra(r, sizeof(rec), &len)),
+		.policy = files_policy(params->files, now),
 	};
 	if (f->policy == FILES_BY_USE)
 		f->policy = rec.policy;

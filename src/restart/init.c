@@ -118,6 +118,7 @@ static void descriptors_prepare(struct init *in)
 		.log_fd = r->log_fd,
 		.files = r->opt.files,
 		.verbose = r->opt.verbose,
+		.moves = r->opt.moves,
 		.tcp_refuse = r->opt.tcp_refuse,
 	};
 
@@ -301,6 +302,7 @@ static struct restore_job job_describe(struct init *in)
 	for (uint32_t i = 0; i < in->tree.n; i++)
 		job.nfirst += in->tree.nodes[i].table == TABLE_FIRST;
 	str_copy(job.socket, r->socket, sizeof(job.socket));
+	memcpy(job.moves, r->opt.moves, sizeof(job.moves));
 	return job;
 }
 

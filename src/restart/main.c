@@ -16,12 +16,13 @@
 static void usage(FILE *f)
 {
 	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
-		   "                    IMAGE|DIRECTORY|LINK\n");
+		   "                    [--map-path OLD=NEW] IMAGE|DIRECTORY|LINK\n");
 }
 
 static void options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
+		{"map-path", required_argument, NULL, 'm'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"no-capsule", no_argument, NULL, 'n'},
 		{"files", required_argument, NULL, 'f'},
@@ -34,6 +35,9 @@ static void options_read(int argc, char **argv, struct options *o)
 
 	while ((c = getopt_long(argc, argv, "+hvV", options, NULL)) != -1) {
 		switch (c) {
+		case 'm':
+			moves_option(o, optarg);
+			break;
 		case 'v':
 			o->verbose = true;
 			break;

@@ -271,7 +271,11 @@ static int objects_collect(struct objects *os, const struct saved *p)
 		if (o && o->rec.size < rec.size)
 			o->rec.size = rec.size;
 		if (!o)
-			os->list[os->n++] = (struct object){.rec = rec, .name = rec_extra(r, sizeof(rec), &len), .fd = -1};
+			os->list[os->n++] = (struct object){
+				.rec = rec,
+				.name = path_now(os->params->moves, rec_extra(r, sizeof(rec), &len)),
+				.fd = -1,
+			};
 	}
 	return it.err;
 }

@@ -38,12 +38,17 @@ struct open_file {
 
 static struct open_file *open_files;
 
-/* A file is what it was when it was mapped; what is mapped shared may have been written since. */
+/*
+ * A file is what it was when it was mapped; what is mapped shared may have been written since. A copy of the same size
+ * and time is the same, too; but text that is in the image needs none.
+ */
 static bool file_same(const struct rec_vma *v, const struct stat *st)
 {
-	if (st->st_dev != v->dev || st->st_ino != v->ino)
+	bool inode = st->st_dev == v->dev && st->st_ino == v->ino;
+
+	if (!S_ISREG(st->st_mode) || (!inode && v->flags & VMA_HAS_TEXT))
 		return false;
-	if (v->flags & VMA_SHARED)
+	if (inode && v->flags & VMA_SHARED)
 		return true;
 	return (uint64_t)st->st_size == v->file_size &&
 	       st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec == v->file_mtime_ns;
@@ -59,7 +64,7 @@ static bool is_open_file(const struct open_file *f, const struct rec_vma *v, con
 static int file_open_new(struct restart *r, const struct rec_vma *v, const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -202,7 +207,7 @@ static void areas_read(struct planner *pl)
 		if (v.flags & VMA_SYSV && (v.offset > v.start || v.offset % CKPT_PAGE || !(v.flags & VMA_SHARED)))
 			die("%s: damaged: area %lx of SysV shared memory", pl->r->path, (long)v.start);
 		pl->vma[pl->plan.nvmas] = v;
-		pl->path[pl->plan.nvmas++] = (char *)rec_extra(rec, sizeof(v), &len);
+		pl->path[pl->plan.nvmas++] = (char *)path_now(pl->r->opt.moves, rec_extra(rec, sizeof(v), &len));
 	}
 }
 
@@ -288,10 +293,10 @@ static void plan_threads(struct planner *pl)
 /* ---- the process ---- */
 
 /* A directory that is gone is made anew and removed again, where that can be done. */
-static int cwd_open(const struct saved *p)
+static int cwd_open(const struct saved *p, const char *moves)
 {
 	char path[CKPT_PATH_MAX];
-	const char *cwd = state_string(p, STRING_CWD, NULL);
+	const char *cwd = path_now(moves, state_string(p, STRING_CWD, NULL));
 	const char *gone = " (deleted)";
 	size_t n = strlen(cwd);
 	int fd;
@@ -322,9 +327,9 @@ static void plan_identity(struct planner *pl)
 	pl->plan.control = p->rec.control;
 	pl->plan.auxv = (uint8_t *)state_string(p, STRING_AUXV, &len);
 	pl->plan.auxv_len = len;
-	fd = open(state_string(p, STRING_EXE, NULL), O_RDONLY | O_CLOEXEC);
+	fd = open(path_now(pl->r->opt.moves, state_string(p, STRING_EXE, NULL)), O_RDONLY | O_CLOEXEC);
 	pl->plan.exe_fd = fd < 0 ? -1 : fd_raise(pl->r, fd);
-	fd = cwd_open(p);
+	fd = cwd_open(p, pl->r->opt.moves);
 	pl->plan.cwd_fd = fd < 0 ? -1 : fd_raise(pl->r, fd);
 }
 
@@ -336,7 +341,7 @@ void plan_process(struct planner *pl)
 	pl->plan.maps = pl->plan.vmas;
 	pl->plan.nmaps = pl->plan.nvmas;
 	plan_contents(pl);
-	if (!inside_areas(pl, pl->p->rec.control, sizeof(struct restart_control)))
+	if (!inside_areas(pl, pl->p->rec.control, offsetof(struct restart_control, moves)))
 		die("%s: damaged: libckpt is not in it", pl->r->path);
 	plan_threads(pl);
 	plan_identity(pl);

@@ -188,6 +188,11 @@ int plugin_object_fd(struct plugin_ctx *c, const struct plugin_file *f, uint32_t
 	return fd < 0 ? plugin_fail(c, f, fd, "%s", what) : fd;
 }
 
+const char *plugin_moved_path(struct plugin_ctx *c, const char *path)
+{
+	return path_now(c->params.moves, path);
+}
+
 int64_t plugin_saved_at(struct plugin_ctx *c)
 {
 	return c->params.image->header.created_ns;

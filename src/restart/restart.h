@@ -28,6 +28,7 @@
 #include "beside.h"
 #include "fault.h"
 #include "image.h"
+#include "moves.h"
 #include "records.h"
 #include "protocol.h"
 
@@ -36,6 +37,7 @@ struct options {
 	bool no_capsule;
 	char files[CKPT_FILES_MAX]; /* --files */
 	bool verbose;
+	char moves[MOVES_MAX]; /* --map-path */
 	bool tcp_refuse;
 };
 
@@ -79,6 +81,11 @@ int image_verify_all(struct image *img, struct text *why);
 void state_read(struct restart *r);
 /* Text of a string record of the process, "" when absent; *len may be NULL. */
 const char *state_string(const struct saved *p, uint32_t kind, size_t *len);
+
+/* moved.c: take --map-path OLD=NEW; dies when it is none. */
+void moves_option(struct options *o, const char *arg);
+/* Where a path of the image leads now: path itself, or text that lasts. */
+const char *path_now(const char *moves, const char *path);
 
 /* capsule.c: run the job in a capsule. Returns the exit status for ckpt_restart. */
 int capsule_run(struct restart *r);
