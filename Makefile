@@ -239,18 +239,22 @@ install: all
 
 PYTHON := /usr/bin/python3
 
+# What walks CPython's structures in any memory; it is fuzzed, too.
+WALKER_SRC := $(patsubst %,src/inspect/python%.c,_lines _objects _offsets _values) src/inspect/python.c
+
 # Unit tests are one program; src/coordinator is tested without its main(), of src/restart what stands
 # alone.
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_OBJ := $(call objects,$(UNIT_SRC)) $(call objects,$(wildcard src/restart/pstree*.c) src/restart/vdso.c \
 		src/restart/inherit.c) \
 	$(call objects,$(addprefix lib/preload/,writer.c pages.c texts.c extents.c image_file.c \
-		contents_writer.c))
+		contents_writer.c)) \
+	$(call objects,$(WALKER_SRC))
 UNIT_COORDINATOR := $(filter-out %/main.o,$(call objects,$(call program_src,coordinator)))
 UNIT := $(if $(UNIT_SRC),$(B)/tests/unit)
 
 $(B)/obj/tests/unit/%.o: tests/unit/%.c $(B)/config.mk
-	$(call compile,$(INC_src) -Isrc/coordinator -Isrc/restart -Ilib/preload $(CHECK_CFLAGS))
+	$(call compile,$(INC_src) -Isrc/coordinator -Isrc/restart -Isrc/inspect -Ilib/preload $(CHECK_CFLAGS))
 
 $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 	$(archive)
@@ -313,10 +317,8 @@ FUZZ_BIN := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 FUZZ_SEED := $(if $(wildcard tests/fuzz/seed.c),$(B)/fuzz-seeds)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-# What is fuzzed besides lib/core.
-FUZZ_PYTHON := $(patsubst %,src/inspect/python%.c,_lines _objects _offsets _values) src/inspect/python.c src/common/die.c
-$(B)/tests/fuzz/python_fuzz: private FUZZ_MORE := $(FUZZ_PYTHON) -Isrc/inspect -Isrc/common -DVERSION='"$(VERSION)"'
-$(B)/tests/fuzz/python_fuzz: $(FUZZ_PYTHON) $(wildcard src/inspect/python*.h)
+$(B)/tests/fuzz/python_fuzz: private FUZZ_MORE := $(WALKER_SRC) src/common/die.c -Isrc/inspect -Isrc/common -DVERSION='"$(VERSION)"'
+$(B)/tests/fuzz/python_fuzz: $(WALKER_SRC) tests/fuzz/stretches.h $(wildcard src/inspect/python*.h)
 
 $(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
 	@mkdir -p $(@D)

@@ -1,42 +1,15 @@
 /*
- * The walker of CPython's structures on any memory. The input is a version's minor number, where _PyRuntime is, and stretches
- * of memory: address (8 bytes), length (2 bytes), bytes. Everything else can't be read.
+ * The walker of CPython's structures on any memory: see stretches.h for the input.
  *
- * python_seeds holds what the walker has read, with locals, of a program that had a generator, a coroutine, an exec and values of
- * all types on its stack, for each version.
+ * python_seeds holds what the walker has read, with locals, of a program that had a generator, a coroutine, an exec and
+ * values of all types on its stack, for each version. tests/unit/python.c knows what is in there.
  */
 #include <stdlib.h>
-#include <string.h>
-#include "python.h"
+#include "stretches.h"
 
-enum { HEAD = 9, STRETCH_HEAD = 10, INPUT_MAX = 256 << 10 };
-
-struct input {
-	const uint8_t *p, *end;
-};
+enum { INPUT_MAX = 256 << 10 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-/* The first stretch that has addr. */
-static size_t read_input(void *arg, uint64_t addr, void *buf, size_t n)
-{
-	const struct input *in = arg;
-	uint64_t start;
-	uint16_t len;
-
-	for (const uint8_t *p = in->p; in->end - p >= STRETCH_HEAD; p += STRETCH_HEAD + len) {
-		memcpy(&start, p, sizeof(start));
-		memcpy(&len, p + sizeof(start), sizeof(len));
-		if (in->end - p - STRETCH_HEAD < len)
-			return 0;
-		if (addr - start >= len)
-			continue;
-		n = n < len - (addr - start) ? n : len - (addr - start);
-		memcpy(buf, p + STRETCH_HEAD + (addr - start), n);
-		return n;
-	}
-	return 0;
-}
 
 static void check_text(const char *s)
 {
@@ -58,16 +31,12 @@ static void check_frame(const struct python_frame *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct input in = {data + HEAD, data + n};
-	struct python_memory m = {.read = read_input, .arg = &in};
 	struct python_stacks found;
 	struct arena arena = {0};
-	uint64_t runtime;
 
-	if (n < HEAD || n > INPUT_MAX)
+	if (n < STRETCHES_HEAD || n > INPUT_MAX)
 		return 0;
-	memcpy(&runtime, data + 1, sizeof(runtime));
-	python_walk(&m, &arena, runtime, 3u << 24 | (uint32_t)data[0] << 16, true, &found);
+	stretches_walk(data, n, &arena, &found);
 	for (size_t i = 0; i < found.nthreads; i++)
 		for (size_t j = 0; j < found.threads[i].nframes; j++)
 			check_frame(&found.threads[i].frames[j]);
