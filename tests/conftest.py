@@ -33,7 +33,7 @@ def programs():
     shutil.rmtree(top, ignore_errors=True)
 
 
-PYPI = ["veros", "greenlet", "numba", "joblib", "dask", "distributed", "mpi4py"]
+PYPI = ["veros", "greenlet", "numba", "joblib", "dask", "distributed", "mpi4py", "pyarrow"]
 
 
 @pytest.fixture(scope="session")
