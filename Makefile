@@ -22,7 +22,7 @@ all:
 # ---- packages and configuration ------------------------------------------------------------------
 
 PACKAGES := gcc libc6-dev binutils autoconf pkg-config \
-	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev check
+	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev libsodium-dev check
 PACKAGES_demo := python3 python3-numpy
 PACKAGES_check := mandoc python3 python3-pytest python3-numpy
 PACKAGES_bench := python3 python3-numpy python3-dill zstd strace gdb criu
@@ -119,6 +119,9 @@ BINARIES := $(patsubst %,$(B)/bin/ckpt_%,$(BUILT_PROGRAMS))
 
 all: $(if $(CORE_SRC),$(LIBCORE)) $(LIBCKPT) $(RESTORER) $(BINARIES)
 
+# Libraries that everything with lib/core in it carries.
+ARCHIVES := $(ZSTD_A) $(SODIUM_A)
+
 # ---- compiling -----------------------------------------------------------------------------------
 
 compile = @mkdir -p $(@D) && echo "  CC      $<" && $(CC) $(1) $(BASE) $(CFLAGS) -c -o $@ $<
@@ -167,7 +170,7 @@ PRELOAD_LINK := -shared -Wl,-soname,libckpt.so -Wl,-z,now -Wl,-z,defs -Wl,-z,noe
 $(B)/lib/libckpt.so: $(PRELOAD_OBJ) $(PLUGIN_OBJ) $(LIBCORE) $(PRELOAD_MAP)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) $(PRELOAD_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBCORE) $(ZSTD_A) \
+	@$(CC) $(PRELOAD_LINK) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBCORE) $(ARCHIVES) \
 		-lpthread -ldl -lrt
 
 # What runs between freeze and thaw (lib/core, plugins and all that includes frozen.h) calls nothing but
@@ -204,7 +207,7 @@ $(B)/restorer.debug: $(RESTORER_OBJ) $(RESTORER_LD)
 	@echo "  LD      $@"
 	@$(CC) -static-pie -nostdlib -Wl,--no-dynamic-linker -Wl,-z,noexecstack -Wl,-z,norelro \
 		-Wl,--gc-sections -Wl,--build-id=none $(addprefix -Wl$(comma)-T$(comma),$(RESTORER_LD)) \
-		-o $@ $(filter %.o,$^) $(ZSTD_A)
+		-o $@ $(filter %.o,$^) $(ARCHIVES)
 
 $(B)/restorer.elf: $(B)/restorer.debug
 	@$(OBJCOPY) --strip-all $< $@
@@ -218,7 +221,7 @@ $(B)/bin/ckpt_$(1): $(call objects,$(call program_src,$(1))) $(if $(filter resta
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -Wl,--gc-sections -Wl,--as-needed -o $$@ $$(filter %.o,$$^) \
-		$(LIBCOMMON) $(LIBCORE) $(ZSTD_A) -lpthread $(ELF_LIBS) $(UNWIND_LIBS) $(JANSSON_LIBS)
+		$(LIBCOMMON) $(LIBCORE) $(ARCHIVES) -lpthread $(ELF_LIBS) $(UNWIND_LIBS) $(JANSSON_LIBS)
 endef
 $(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
 
@@ -262,7 +265,7 @@ $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 $(B)/tests/unit: $(UNIT_OBJ) $(if $(UNIT_COORDINATOR),$(B)/libcoordinator.a) $(LIBCOMMON) $(LIBCORE)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ZSTD_A) $(CHECK_LIBS) $(ELF_LIBS) -lpthread
+	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ARCHIVES) $(CHECK_LIBS) $(ELF_LIBS) -lpthread
 
 unit: $(UNIT)
 	$(UNIT)
@@ -300,7 +303,7 @@ $(B)/obj/tests/bench/%.o: tests/bench/%.c $(B)/config.mk
 $(B)/tests/bench/clients: $(B)/obj/tests/bench/clients.o $(LIBCOMMON) $(LIBCORE)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -o $@ $^ $(ZSTD_A)
+	@$(CC) -o $@ $^ $(ARCHIVES)
 
 bench: all $(CLIENTS)
 	$(if $(wildcard tests/bench/bench.py),$(PYTHON) tests/bench/bench.py)
@@ -324,11 +327,11 @@ $(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
 	@$(CLANG) $(INC_core) $(filter-out -MMD -MP,$(BASE)) -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(FUZZ_MORE) \
-		$(CORE_SRC) $(ZSTD_A)
+		$(CORE_SRC) $(ARCHIVES)
 
 # Small images and maps to begin with, in a directory for each target.
 $(B)/fuzz-seeds: tests/fuzz/seed.c $(LIBCORE)
-	@$(CC) $(INC_core) $(BASE) -o $(B)/fuzz-seed $< $(LIBCORE) $(ZSTD_A)
+	@$(CC) $(INC_core) $(BASE) -o $(B)/fuzz-seed $< $(LIBCORE) $(ARCHIVES)
 	@rm -rf $@ && mkdir -p $@ && $(B)/fuzz-seed $@
 	@cp -r tests/fuzz/python_seeds $@/python_fuzz
 

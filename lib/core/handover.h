@@ -8,7 +8,9 @@
 #define CKPT_HANDOVER_H
 
 #include "fault.h"
+#include "image.h"
 #include "moves.h"
+#include "protocol.h"
 #include "records.h"
 
 #define RESTART_CONTROL_MAGIC	  0x33545352434b4e43ull
@@ -51,6 +53,7 @@ struct restart_control {
 	uint64_t sync;	      /* struct restart_sync, inside the restorer's memory */
 	char socket[108];     /* of the coordinator here and now; "": as before */
 	char moves[MOVES_MAX]; /* paths that lead elsewhere now (moves.h) */
+	char keyfile[CKPT_KEYFILE_MAX]; /* where the key is now; only written when the image is encrypted */
 };
 
 /* One area, or a part of one, to be mapped by the restorer. */
@@ -212,6 +215,7 @@ struct restore_job {
 	struct restore_plan *plans; /* by index of the process */
 	struct image_chunk *chunks;
 	uint64_t nchunks;
+	struct image_key key;
 	/* vdso and vvar areas of this process, from lowest to highest. */
 	struct {
 		uint64_t from, len;
@@ -224,8 +228,9 @@ struct restore_job {
 	uint64_t staging; /* room for the special areas */
 	uint8_t *work;	  /* nworkers * work_size bytes: decompressor, in and out buffers */
 	uint64_t work_size;
-	char socket[108]; /* for restart_control */
+	char socket[108]; /* for restart_control, as are these: */
 	char moves[MOVES_MAX];
+	char keyfile[CKPT_KEYFILE_MAX]; /* "": the image is not encrypted */
 };
 
 #endif

@@ -7,6 +7,9 @@
  * section is a table or a stream of records (records.h). The footer lists the sections; the
  * trailer, at the very end, finds the footer. Every byte of the file is under a checksum (XXH3,
  * 64 bits, of the bytes as stored). Integers are little-endian, there are no pointers.
+ *
+ * In an encrypted image each chunk and section is sealed on its own (image_key.c); header, footer and
+ * trailer stay in the clear, and are authenticated.
  */
 #ifndef CKPT_IMAGE_H
 #define CKPT_IMAGE_H
@@ -19,10 +22,21 @@
 
 enum {
 	IMAGE_VERSION = 2,
+	IMAGE_VERSION_FLAGS = 3, /* the same, with flags that a reader must know */
 	IMAGE_MACHINE = 62, /* EM_X86_64 of <elf.h> */
 	IMAGE_CHUNK_MAX = 1 << 20,
 	IMAGE_SECTIONS_MAX = 1 << 16,
 	IMAGE_SECTION_MAX = 1 << 30, /* raw bytes of a compressed section */
+	IMAGE_KEY_BYTES = 32,
+	IMAGE_SALT_BYTES = 16,
+	IMAGE_SEAL = 41,	/* bytes that sealing adds; */
+	IMAGE_SEAL_FRONT = 25,	/* of these before what is sealed, the others behind it */
+	IMAGE_KEY_PATH_MAX = 4096,
+	IMAGE_STORED_MAX = IMAGE_CHUNK_MAX + 64, /* a sealed chunk, rounded up */
+};
+
+enum header_flag {
+	HEADER_ENCRYPTED = 1,
 };
 
 struct image_header {
@@ -31,9 +45,10 @@ struct image_header {
 	uint16_t machine;
 	uint16_t header_size; /* of this structure */
 	uint32_t page_size;
-	uint32_t reserved0;
+	uint32_t flags;	     /* enum header_flag; 0 in version 2 */
 	uint64_t created_ns; /* CLOCK_REALTIME at the freeze */
-	uint64_t reserved[3];
+	uint8_t salt[IMAGE_SALT_BYTES]; /* encrypted: random; */
+	uint8_t key_check[8]; /* derived from key and salt, to tell a wrong key */
 	uint64_t checksum; /* of the bytes before this field */
 };
 _Static_assert(sizeof(struct image_header) == 64, "on disk");
@@ -44,6 +59,7 @@ enum section_type {
 	SECTION_EXTENTS = 3, /* struct image_extent[]: where the bytes of one process are */
 	SECTION_CHUNKS = 4,  /* struct image_chunk[] that one process has written; `first` is the id of the first */
 	SECTION_CONTENTS = 5, /* content beside the image that one process has saved (contents.h) */
+	SECTION_KEYFILE = 6, /* text: path of the key file, in the clear; encrypted images only */
 };
 
 enum section_flag {
@@ -65,7 +81,7 @@ _Static_assert(sizeof(struct image_section) == 48, "on disk");
 
 struct image_chunk {
 	uint64_t offset;
-	uint32_t stored; /* equal to raw: not compressed */
+	uint32_t stored; /* equal to raw, or to raw + IMAGE_SEAL if encrypted: not compressed */
 	uint32_t raw;
 	uint64_t checksum;
 };
@@ -93,7 +109,7 @@ struct image_trailer {
 	uint64_t file_size;
 	uint32_t nsections; /* the footer is image_section[nsections] */
 	uint32_t reserved0;
-	uint64_t reserved[2];
+	uint8_t mac[16]; /* encrypted: of header, footer and trailer, this as 0, up to here */
 	char magic[8];
 	uint64_t checksum; /* of the bytes before this field */
 };
@@ -109,6 +125,50 @@ struct image_hash image_hash(const void *p, size_t n, uint64_t seed);
 /* XXH3 64-bit of bytes [off, off + len) of a file: 0, or what io_pread() says. */
 int image_checksum_file(int fd, uint64_t off, uint64_t len, uint64_t *sum);
 
+/* ---- Keys and seals (image_key.c): frozen-safe, without libc ------------------------------- */
+
+/* The keys of one image. All zeros: it is not encrypted. */
+struct image_key {
+	uint8_t seal[IMAGE_KEY_BYTES]; /* of chunks and sections */
+	uint8_t mac[IMAGE_KEY_BYTES];  /* of what is in the clear */
+	uint8_t check[8];
+	uint32_t on;
+	uint32_t reserved;
+};
+
+/* Bytes that sealing adds. */
+static inline uint32_t image_seal_size(const struct image_key *k)
+{
+	return k->on ? IMAGE_SEAL : 0;
+}
+
+/* What a sealed part is bound to; type 0: a chunk, which has the fields from offset on only. */
+struct image_bound {
+	uint32_t type, flags, owner, first;
+	uint64_t offset, raw;
+};
+_Static_assert(sizeof(struct image_bound) == 32, "authenticated");
+
+/*
+ * Read the key in a file: 32 bytes, raw or in hexadecimal or base64, in a regular file of the effective user's
+ * that is closed to all others. 0; or -ENOKEY with one clause in why that names the file. master is the
+ * caller's to wipe.
+ */
+int image_key_read(const char *path, uint8_t *master, struct text *why);
+void image_key_derive(struct image_key *k, const uint8_t *master, const uint8_t *salt);
+/* Overwrite a key; the compiler can't leave this out. */
+void image_key_wipe(void *key, size_t n);
+/* Choose the fastest code for this CPU; image_key_derive() does it too. */
+void image_crypto_init(void);
+/* Seal in[0..n) to out[0..n + IMAGE_SEAL). in may be out + IMAGE_SEAL_FRONT. */
+void image_seal(const struct image_key *k, const struct image_bound *bound, const void *in, size_t n, void *out);
+/* Open in[0..n) to out[0..n - IMAGE_SEAL), which may be in + IMAGE_SEAL_FRONT: 0, or -EBADMSG. */
+int image_unseal(const struct image_key *k, const struct image_bound *bound, const void *in, size_t n, void *out);
+/* The 16 bytes for trailer.mac; n: bytes of the footer. */
+void image_mac(const struct image_key *k, const struct image_header *h, const void *footer, size_t n,
+	       const struct image_trailer *t, uint8_t *mac);
+bool image_mac_same(const uint8_t *a, const uint8_t *b);
+
 /* ---- Writing (image_write.c): frozen-safe, any number of writers at a time ---------------- */
 
 /*
@@ -120,16 +180,23 @@ struct image_writer {
 	int fd;
 	int level; /* zstd level, 0: store as it is */
 	struct shared_head *shared;
+	struct image_key key;	    /* image_encrypt() */
+	struct image_header header; /* as image_begin() has written it, for image_end() */
 };
 
 /* Scratch of one writer: compressor and output buffer. Released with the address space. */
 struct image_scratch {
 	void *cctx; /* ZSTD_CCtx, NULL at level 0 */
-	uint8_t *out;
-	size_t out_cap;
+	uint8_t *out; /* NULL: none */
+	size_t out_cap; /* of compressed bytes, with room for a seal around them */
 };
 
 int image_scratch_init(struct image_scratch *s, int level, size_t raw_max);
+/*
+ * Encrypt what is written from now on. The first writer, before image_begin(), makes the salt; the others
+ * take it from `shared`. -EKEYREJECTED: the first one's key is another.
+ */
+int image_encrypt(struct image_writer *w, const uint8_t *master, bool first);
 /* Write the header at offset 0 and set the tail behind it: the first writer, before all others. */
 int image_begin(struct image_writer *w, uint64_t created_ns);
 /* Ids for n chunks, one behind the other, from *first on. */
@@ -157,17 +224,35 @@ struct image {
 	uint32_t nprocesses;	    /* their indexes are the owners 0 to nprocesses - 1 */
 	struct image_chunk *chunks; /* by id */
 	uint64_t nchunks;
+	struct image_key key; /* all zeros: it is not encrypted */
+	const char *keyfile;  /* where the key was, NULL: it is not encrypted */
 	struct arena arena;
+};
+
+/* Where the key of an encrypted image comes from. */
+struct image_keys {
+	/*
+	 * named: path of the key file as the image has it, "" when it has none. Fills master, and file with
+	 * the path of what it has read: 0; or -errno with why filled.
+	 */
+	int (*find)(const struct image_keys *keys, const char *named, uint8_t master[IMAGE_KEY_BYTES],
+		    char file[IMAGE_KEY_PATH_MAX], struct text *why);
+	const char *path; /* for find() */
 };
 
 /*
  * Open for reading: header, trailer, footer and chunk table are read and checked, the chunks
- * themselves are not (image_verify_chunk). On error fills why with one clause ("truncated: …") and
+ * themselves are not (image_load_chunk). On error fills why with one clause ("truncated: …") and
  * returns -errno: -ENOEXEC not an image, -EPROTONOSUPPORT version, -ENOTSUP architecture or an
- * unknown required section, -EBADMSG damaged. img is empty then. fd stays the caller's.
+ * unknown required section, -EBADMSG damaged, -ENOKEY encrypted and the key can't be had, -EKEYREJECTED it is
+ * another one. img is empty then. fd stays the caller's. keys NULL: no encrypted ones.
  */
-int image_open(struct image *img, int fd, struct text *why);
-void image_close(struct image *img); /* frees memory, does not close fd */
+int image_open_sealed(struct image *img, int fd, const struct image_keys *keys, struct text *why);
+static inline int image_open(struct image *img, int fd, struct text *why)
+{
+	return image_open_sealed(img, fd, NULL, why);
+}
+void image_close(struct image *img); /* frees memory, wipes the key, does not close fd */
 /* When the image was made (CLOCK_REALTIME), if its header is whole; else 0. The rest is not looked at. */
 uint64_t image_created_ns(int fd);
 
@@ -176,12 +261,16 @@ const struct image_section *image_find(const struct image *img, uint32_t type, u
 /* Read, check and decompress a section into *data (of img->arena), *n bytes. */
 int image_read_section(struct image *img, const struct image_section *s, void **data, size_t *n,
 		       struct text *why);
-/* Compare the checksum of a section, of known type or not: 0, -EBADMSG or -errno. */
+/* Compare the checksum of a section, of known type or not, and open its seal: 0, -EBADMSG or -errno. */
 int image_verify_section(const struct image *img, const struct image_section *s);
-/* buf holds IMAGE_CHUNK_MAX bytes. Reads the stored bytes and compares the checksum: 0, -EBADMSG. */
-int image_verify_chunk(int fd, const struct image_chunk *c, void *buf);
-/* Decompress a stored chunk (in[0..c->stored)) to out[0..c->raw); dctx: from image_dctx. */
-int image_unpack(void *dctx, const struct image_chunk *c, const void *in, void *out);
+/*
+ * Read a chunk, check it against its checksum or open its seal, and decompress it to out[0..c->raw). buf holds
+ * IMAGE_STORED_MAX bytes, dctx is from image_dctx(). out NULL: check only, no dctx. 0, -EBADMSG or -errno.
+ */
+int image_load_chunk(int fd, const struct image_key *key, const struct image_chunk *c, void *dctx, void *buf,
+		     void *out);
+/* Stored as it is? */
+bool image_chunk_is_plain(const struct image_key *key, const struct image_chunk *c);
 /* Bytes that a decompressor needs, and one made in such memory. */
 size_t image_dctx_size(void);
 void *image_dctx(void *mem, size_t n);

@@ -131,9 +131,11 @@ static int read_header(struct image *img, struct text *why)
 		return refuse_read(why, r, "the header");
 	if (h->checksum != image_checksum(h, offsetof(struct image_header, checksum)))
 		return refuse(why, -EBADMSG, "damaged: wrong checksum of the header");
-	if (h->version != IMAGE_VERSION)
-		return refuse(why, -EPROTONOSUPPORT, "format version %u, known here is version %d",
-			      h->version, IMAGE_VERSION);
+	if (h->version != IMAGE_VERSION && h->version != IMAGE_VERSION_FLAGS)
+		return refuse(why, -EPROTONOSUPPORT, "format version %u, known here are versions %d and %d",
+			      h->version, IMAGE_VERSION, IMAGE_VERSION_FLAGS);
+	if (h->version == IMAGE_VERSION_FLAGS && h->flags & ~HEADER_ENCRYPTED)
+		return refuse(why, -ENOTSUP, "made by a newer version: unknown flags %x", h->flags);
 	if (h->machine != IMAGE_MACHINE)
 		return refuse(why, -ENOTSUP, "made on another architecture (ELF machine %u)",
 			      h->machine);
@@ -195,12 +197,25 @@ static int read_footer(struct image *img, const struct image_trailer *t, struct 
 
 static bool section_is_known(uint32_t type)
 {
-	return type >= SECTION_JOB && type <= SECTION_CONTENTS;
+	return type >= SECTION_JOB && type <= SECTION_KEYFILE;
+}
+
+static bool is_encrypted(const struct image *img)
+{
+	return img->header.version == IMAGE_VERSION_FLAGS && img->header.flags & HEADER_ENCRYPTED;
+}
+
+/* Bytes that a seal takes in this section. */
+static uint64_t section_seal(const struct image *img, const struct image_section *s)
+{
+	return is_encrypted(img) && s->type != SECTION_KEYFILE ? IMAGE_SEAL : 0;
 }
 
 /* end: where the footer begins. */
-static int check_section(const struct image_section *s, uint64_t end, struct text *why)
+static int check_section(const struct image *img, const struct image_section *s, uint64_t end, struct text *why)
 {
+	uint64_t seal = section_seal(img, s);
+
 	if (s->flags & ~(SECTION_REQUIRED | SECTION_ZSTD))
 		return refuse(why, -ENOTSUP, "section of type %u has unknown flags %x", s->type,
 			      s->flags);
@@ -212,7 +227,7 @@ static int check_section(const struct image_section *s, uint64_t end, struct tex
 		return refuse(why, -EBADMSG,
 			      "damaged: section of type %u lies at %lu, %lu bytes long", s->type,
 			      s->offset, s->stored);
-	if (s->flags & SECTION_ZSTD ? s->raw > IMAGE_SECTION_MAX : s->raw != s->stored)
+	if (s->stored < seal || (s->flags & SECTION_ZSTD ? s->raw > IMAGE_SECTION_MAX : s->raw != s->stored - seal))
 		return refuse(why, -EBADMSG, "damaged: section of type %u has %lu bytes in %lu",
 			      s->type, s->raw, s->stored);
 	return 0;
@@ -240,7 +255,7 @@ static int check_unique(const struct image *img, struct text *why)
 static int check_sections(const struct image *img, uint64_t end, struct text *why)
 {
 	for (uint32_t i = 0; i < img->nsections; i++) {
-		int r = check_section(&img->sections[i], end, why);
+		int r = check_section(img, &img->sections[i], end, why);
 
 		if (r < 0)
 			return r;
@@ -256,30 +271,66 @@ const struct image_section *image_find(const struct image *img, uint32_t type, u
 	return NULL;
 }
 
+/* What is in a section once it is open: points into the memory it was read to. */
+struct payload {
+	void *data;
+	size_t n;
+};
+
+/* Read the stored bytes into memory of a, check them, and open the seal in place. */
+static int section_bytes(const struct image *img, const struct image_section *s, struct arena *a,
+			 struct payload *p)
+{
+	struct image_bound bound = {s->type, s->flags, s->owner, s->first, s->offset, s->raw};
+	uint8_t *in = arena_alloc(a, s->stored);
+	int r;
+
+	if (!in)
+		return -ENOMEM;
+	r = io_pread(img->fd, in, s->stored, s->offset);
+	if (r < 0)
+		return r;
+	if (image_checksum(in, s->stored) != s->checksum)
+		return -EBADMSG;
+	*p = (struct payload){in, s->stored};
+	if (!section_seal(img, s))
+		return 0;
+	*p = (struct payload){in + IMAGE_SEAL_FRONT, s->stored - IMAGE_SEAL};
+	return image_unseal(&img->key, &bound, in, s->stored, p->data);
+}
+
 int image_verify_section(const struct image *img, const struct image_section *s)
 {
+	struct arena tmp = {0};
+	struct payload p;
 	uint64_t sum;
-	int r = image_checksum_file(img->fd, s->offset, s->stored, &sum);
+	int r;
 
+	if (section_seal(img, s)) {
+		r = section_bytes(img, s, &tmp, &p);
+		arena_free(&tmp);
+		return r;
+	}
+	r = image_checksum_file(img->fd, s->offset, s->stored, &sum);
 	if (r < 0)
 		return r;
 	return sum == s->checksum ? 0 : -EBADMSG;
 }
 
-/* Decompress in[0..s->stored) into memory of keep; tmp is for the decompressor. */
-static int unpack_section(const struct image_section *s, const void *in, struct arena *keep,
+/* Decompress p into memory of keep; tmp is for the decompressor. */
+static int unpack_section(const struct image_section *s, struct payload p, struct arena *keep,
 			  struct arena *tmp, void **data)
 {
 	size_t n = image_dctx_size();
 	void *mem, *out;
 
-	if (ZSTD_getFrameContentSize(in, s->stored) != s->raw)
+	if (ZSTD_getFrameContentSize(p.data, p.n) != s->raw)
 		return -EBADMSG;
 	mem = arena_alloc(tmp, n);
 	out = arena_alloc(keep, s->raw);
 	if (!mem || !out)
 		return -ENOMEM;
-	if (ZSTD_decompressDCtx(image_dctx(mem, n), out, s->raw, in, s->stored) != s->raw)
+	if (ZSTD_decompressDCtx(image_dctx(mem, n), out, s->raw, p.data, p.n) != s->raw)
 		return -EBADMSG;
 	*data = out;
 	return 0;
@@ -290,19 +341,14 @@ static int load_section(const struct image *img, const struct image_section *s, 
 			struct arena *tmp, void **data)
 {
 	bool packed = s->flags & SECTION_ZSTD;
-	void *in = arena_alloc(packed ? tmp : keep, s->stored);
-	int r;
+	struct payload p;
+	int r = section_bytes(img, s, packed ? tmp : keep, &p);
 
-	if (!in)
-		return -ENOMEM;
-	r = io_pread(img->fd, in, s->stored, s->offset);
 	if (r < 0)
 		return r;
-	if (image_checksum(in, s->stored) != s->checksum)
-		return -EBADMSG;
 	if (packed)
-		return unpack_section(s, in, keep, tmp, data);
-	*data = in;
+		return unpack_section(s, p, keep, tmp, data);
+	*data = p.data;
 	return 0;
 }
 
@@ -399,9 +445,11 @@ static int count_chunks(struct image *img, uint64_t end, struct text *why)
 	return 0;
 }
 
-static bool chunk_is_good(const struct image_chunk *c, uint64_t end)
+static bool chunk_is_good(const struct image *img, const struct image_chunk *c, uint64_t end)
 {
-	return c->raw > 0 && c->raw <= IMAGE_CHUNK_MAX && c->stored > 0 && c->stored <= c->raw &&
+	uint32_t seal = image_seal_size(&img->key);
+
+	return c->raw > 0 && c->raw <= IMAGE_CHUNK_MAX && c->stored > seal && c->stored - seal <= c->raw &&
 	       c->offset >= sizeof(struct image_header) && c->offset <= end &&
 	       c->stored <= end - c->offset;
 }
@@ -448,7 +496,7 @@ static int read_chunks(struct image *img, uint64_t end, struct text *why)
 	if (r < 0)
 		return r;
 	for (uint64_t i = 0; i < img->nchunks; i++)
-		if (!chunk_is_good(&img->chunks[i], end))
+		if (!chunk_is_good(img, &img->chunks[i], end))
 			return refuse(why, -EBADMSG, "damaged: chunk %lu at %lu", i,
 				      img->chunks[i].offset);
 	return 0;
@@ -479,37 +527,66 @@ static int check_cover(const struct image *img, uint64_t end, struct text *why)
 	return r;
 }
 
-int image_verify_chunk(int fd, const struct image_chunk *c, void *buf)
+/* ---- keys ---- */
+
+/* The path of the key file that the image names; "" when there is none or it can't be one. */
+static int read_key_name(const struct image *img, char *name, struct text *why)
 {
-	int r = io_pread(fd, buf, c->stored, c->offset);
+	const struct image_section *s = image_find(img, SECTION_KEYFILE, 0);
+	int r;
+
+	name[0] = 0;
+	if (!s || s->stored >= IMAGE_KEY_PATH_MAX || s->flags & SECTION_ZSTD)
+		return 0;
+	r = io_pread(img->fd, name, s->stored, s->offset);
+	name[s->stored] = 0;
+	return r < 0 ? refuse_read(why, r, "the name of its key file") : 0;
+}
+
+/* Derive the image's keys. */
+static int take_key(struct image *img, const struct image_keys *keys, struct text *why)
+{
+	uint8_t master[IMAGE_KEY_BYTES];
+	char named[IMAGE_KEY_PATH_MAX], *file = arena_alloc(&img->arena, IMAGE_KEY_PATH_MAX);
+	int r = read_key_name(img, named, why);
 
 	if (r < 0)
 		return r;
-	return image_checksum(buf, c->stored) == c->checksum ? 0 : -EBADMSG;
+	if (!keys)
+		return refuse(why, -ENOKEY, "encrypted");
+	if (!file)
+		return refuse(why, -ENOMEM, "no memory");
+	img->keyfile = file;
+	r = keys->find(keys, named, master, file, why);
+	if (r == 0)
+		image_key_derive(&img->key, master, img->header.salt);
+	image_key_wipe(master, sizeof(master));
+	return r;
 }
 
-size_t image_dctx_size(void)
+static int unlock(struct image *img, const struct image_trailer *t, const struct image_keys *keys,
+		  struct text *why)
 {
-	return ZSTD_estimateDCtxSize();
-}
+	const struct image_header *h = &img->header;
+	uint8_t mac[sizeof(t->mac)];
+	int r;
 
-void *image_dctx(void *mem, size_t n)
-{
-	return ZSTD_initStaticDCtx(mem, n);
-}
-
-int image_unpack(void *dctx, const struct image_chunk *c, const void *in, void *out)
-{
-	if (c->stored == c->raw) {
-		__builtin_memcpy(out, in, c->raw);
+	if (!is_encrypted(img))
 		return 0;
-	}
-	return ZSTD_decompressDCtx(dctx, out, c->raw, in, c->stored) == c->raw ? 0 : -EBADMSG;
+	r = take_key(img, keys, why);
+	if (r < 0)
+		return r;
+	if (__builtin_memcmp(h->key_check, img->key.check, sizeof(h->key_check)))
+		return refuse(why, -EKEYREJECTED, "the key in %s is not that of this image", img->keyfile);
+	image_mac(&img->key, h, img->sections, img->nsections * sizeof(*img->sections), t, mac);
+	if (!image_mac_same(mac, t->mac))
+		return refuse(why, -EBADMSG, "damaged: not what was written with its key");
+	return 0;
 }
 
 /* ---- the image ---- */
 
-int image_open(struct image *img, int fd, struct text *why)
+int image_open_sealed(struct image *img, int fd, const struct image_keys *keys, struct text *why)
 {
 	struct image made = {.fd = fd};
 	struct image_trailer t;
@@ -524,22 +601,25 @@ int image_open(struct image *img, int fd, struct text *why)
 	if (r == 0)
 		r = check_sections(&made, t.footer_offset, why);
 	if (r == 0)
+		r = unlock(&made, &t, keys, why);
+	if (r == 0)
 		r = count_processes(&made, why);
 	if (r == 0)
 		r = read_chunks(&made, t.footer_offset, why);
 	if (r == 0)
 		r = check_cover(&made, t.footer_offset, why);
 	if (r < 0) {
-		arena_free(&made.arena);
-		made = (struct image){.fd = -1};
+		image_close(&made);
 	}
 	*img = made;
+	image_key_wipe(&made.key, sizeof(made.key));
 	return r;
 }
 
 void image_close(struct image *img)
 {
 	arena_free(&img->arena);
+	image_key_wipe(&img->key, sizeof(img->key));
 	*img = (struct image){.fd = -1};
 }
 

@@ -7,6 +7,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <errno.h>
+#include <sodium.h>
 #include <sys/mman.h>
 #include "image.h"
 
@@ -38,28 +39,29 @@ static size_t cctx_size(int level, size_t raw_max)
 	return ALIGN_UP(most, (size_t)CKPT_PAGE);
 }
 
+/* Room for compressed bytes, or for raw ones, and for a seal around them. */
+static size_t out_size(int level, size_t raw_max)
+{
+	return (level ? ZSTD_compressBound(raw_max) : raw_max) + IMAGE_SEAL;
+}
+
 /* The compressor first, its output behind it, in one mapping. */
 int image_scratch_init(struct image_scratch *s, int level, size_t raw_max)
 {
-	struct image_scratch made = {0};
-	size_t work;
+	size_t work = level ? cctx_size(level, raw_max) : 0, out = out_size(level, raw_max);
+	struct image_scratch made = {.out_cap = out};
 	uint8_t *mem;
 
-	if (level == 0) {
-		*s = made;
-		return 0;
-	}
 	if (raw_max > IMAGE_SECTION_MAX)
 		return -EINVAL;
-	work = cctx_size(level, raw_max);
-	made.out_cap = ZSTD_compressBound(raw_max);
-	mem = map_pages(work + made.out_cap);
+	mem = map_pages(work + out);
 	if (!mem)
 		return -ENOMEM;
 	made.out = mem + work;
-	made.cctx = ZSTD_initStaticCCtx(mem, work);
-	if (!made.cctx) {
-		sys_munmap(mem, work + made.out_cap);
+	if (level)
+		made.cctx = ZSTD_initStaticCCtx(mem, work);
+	if (level && !made.cctx) {
+		sys_munmap(mem, work + out);
 		return -EINVAL;
 	}
 	*s = made;
@@ -69,12 +71,10 @@ int image_scratch_init(struct image_scratch *s, int level, size_t raw_max)
 /* Undo image_scratch_init(s, level, raw_max). */
 static void scratch_free(struct image_scratch *s, int level, size_t raw_max)
 {
-	size_t work;
+	size_t work = level ? cctx_size(level, raw_max) : 0;
 
-	if (!s->cctx)
-		return;
-	work = cctx_size(level, raw_max);
-	sys_munmap(s->out - work, work + s->out_cap);
+	if (s->out)
+		sys_munmap(s->out - work, work + s->out_cap);
 }
 
 /* ---- appending ---- */
@@ -85,18 +85,19 @@ struct stored {
 	size_t len; /* the raw length: not compressed */
 };
 
-/* Compressed, if that makes it smaller. */
+/* Compressed, if that makes it smaller; where it is to be sealed. */
 static struct stored pack(const struct image_writer *w, struct image_scratch *s, const void *raw,
 			  size_t n)
 {
+	uint8_t *to = s->out + IMAGE_SEAL_FRONT;
 	size_t len;
 
 	if (!s->cctx)
 		return (struct stored){raw, n};
-	len = ZSTD_compressCCtx(s->cctx, s->out, s->out_cap, raw, n, w->level);
+	len = ZSTD_compressCCtx(s->cctx, to, s->out_cap - IMAGE_SEAL, raw, n, w->level);
 	if (ZSTD_isError(len) || len >= n)
 		return (struct stored){raw, n};
-	return (struct stored){s->out, len};
+	return (struct stored){to, len};
 }
 
 /* Keep the first error of all writers; relaxed, whoever reads it only wants to stop early. */
@@ -109,16 +110,62 @@ static int set_error(struct image_writer *w, int err)
 	return err;
 }
 
-/* Put st where there is room; the place goes to *offset. */
-static int append(struct image_writer *w, struct stored st, uint64_t *offset)
+/* Bytes that st takes in the file. */
+static size_t stored_size(const struct image_writer *w, struct stored st)
+{
+	return st.len + image_seal_size(&w->key);
+}
+
+/* A place in the file for n bytes. */
+static int take_place(struct image_writer *w, size_t n, uint64_t *offset)
 {
 	int r = __atomic_load_n(&w->shared->image_err, __ATOMIC_RELAXED);
 
 	if (r < 0)
 		return r;
-	*offset = __atomic_fetch_add(&w->shared->tail, st.len, __ATOMIC_RELAXED);
-	r = io_pwrite(w->fd, st.data, st.len, *offset);
+	*offset = __atomic_fetch_add(&w->shared->tail, n, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int write_place(struct image_writer *w, struct stored st, uint64_t offset)
+{
+	int r = io_pwrite(w->fd, st.data, st.len, offset);
+
 	return r < 0 ? set_error(w, r) : 0;
+}
+
+/* Put st where there is room; the place goes to *offset. */
+static int append(struct image_writer *w, struct stored st, uint64_t *offset)
+{
+	int r = take_place(w, st.len, offset);
+
+	return r < 0 ? r : write_place(w, st, *offset);
+}
+
+/* What goes into the file for st: sealed, if the image is encrypted, in the memory of s. */
+static struct stored seal(const struct image_writer *w, struct image_scratch *s, const struct image_bound *bound,
+			  struct stored st)
+{
+	if (!w->key.on)
+		return st;
+	image_seal(&w->key, bound, st.data, st.len, s->out);
+	return (struct stored){s->out, stored_size(w, st)};
+}
+
+/* ---- beginning ---- */
+
+int image_encrypt(struct image_writer *w, const uint8_t *master, bool first)
+{
+	struct shared_head *sh = w->shared;
+
+	if (first)
+		randombytes_buf(sh->salt, sizeof(sh->salt));
+	image_key_derive(&w->key, master, sh->salt);
+	if (first) {
+		__builtin_memcpy(sh->key_check, w->key.check, sizeof(sh->key_check));
+		sh->encrypted = 1;
+	}
+	return __builtin_memcmp(sh->key_check, w->key.check, sizeof(sh->key_check)) ? -EKEYREJECTED : 0;
 }
 
 int image_begin(struct image_writer *w, uint64_t created_ns)
@@ -133,7 +180,14 @@ int image_begin(struct image_writer *w, uint64_t created_ns)
 	};
 	int r;
 
+	if (w->key.on) {
+		h.version = IMAGE_VERSION_FLAGS;
+		h.flags = HEADER_ENCRYPTED;
+		__builtin_memcpy(h.salt, w->shared->salt, sizeof(h.salt));
+		__builtin_memcpy(h.key_check, w->key.check, sizeof(h.key_check));
+	}
 	h.checksum = image_checksum(&h, offsetof(struct image_header, checksum));
+	w->header = h;
 	w->shared->tail = sizeof(h);
 	r = io_pwrite(w->fd, &h, sizeof(h), 0);
 	return r < 0 ? set_error(w, r) : 0;
@@ -157,15 +211,21 @@ int image_put_chunk(struct image_writer *w, struct image_scratch *s, const void 
 		    struct image_chunk *c)
 {
 	struct image_chunk made = {.raw = n};
+	struct image_bound bound = {.raw = n};
 	struct stored st;
 	int r;
 
-	if (n == 0 || n > IMAGE_CHUNK_MAX)
+	if (n == 0 || n > IMAGE_CHUNK_MAX || (w->key.on && !s->out))
 		return set_error(w, -EINVAL);
 	st = pack(w, s, raw, n);
-	made.stored = st.len;
+	made.stored = stored_size(w, st);
+	r = take_place(w, made.stored, &made.offset);
+	if (r < 0)
+		return r;
+	bound.offset = made.offset;
+	st = seal(w, s, &bound, st);
 	made.checksum = image_checksum(st.data, st.len);
-	r = append(w, st, &made.offset);
+	r = write_place(w, st, made.offset);
 	if (r < 0)
 		return r;
 	*c = made;
@@ -190,26 +250,46 @@ static int list_section(struct image_writer *w, const struct image_section *sec)
 	return 0;
 }
 
+/* Seal the packed bytes of a section if they are to be, and append them. */
+static int append_section(struct image_writer *w, struct image_scratch *s, struct image_section *sec, struct stored st)
+{
+	struct image_writer clear = {.fd = w->fd, .shared = w->shared};
+	struct image_bound bound = {.type = sec->type, .owner = sec->owner, .first = sec->first, .raw = sec->raw};
+	int r;
+
+	if (sec->type == SECTION_KEYFILE)
+		w = &clear;
+	else if (w->key.on && !s->out)
+		return set_error(w, -ENOMEM);
+	sec->stored = stored_size(w, st);
+	r = take_place(w, sec->stored, &sec->offset);
+	if (r < 0)
+		return r;
+	bound.flags = sec->flags;
+	bound.offset = sec->offset;
+	st = seal(w, s, &bound, st);
+	sec->checksum = image_checksum(st.data, st.len);
+	return write_place(w, st, sec->offset);
+}
+
 /*
  * Fill in and append the section *sec. It is compressed in one piece, in memory that lasts no longer;
  * without it, not at all.
  */
 static int put_section(struct image_writer *w, struct image_section *sec, const void *raw, size_t n)
 {
+	int level = sec->flags & SECTION_ZSTD && n > 0 && n <= IMAGE_SECTION_MAX ? w->level : 0, r;
 	struct image_scratch s = {0};
 	struct stored st;
-	int r;
 
-	if ((sec->flags & SECTION_ZSTD) && n > 0 && n <= IMAGE_SECTION_MAX)
-		image_scratch_init(&s, w->level, n);
+	if (level || w->key.on)
+		image_scratch_init(&s, level, n);
 	st = pack(w, &s, raw, n);
 	if (st.len == n)
 		sec->flags &= ~SECTION_ZSTD;
 	sec->raw = n;
-	sec->stored = st.len;
-	sec->checksum = image_checksum(st.data, st.len);
-	r = append(w, st, &sec->offset);
-	scratch_free(&s, w->level, n);
+	r = append_section(w, &s, sec, st);
+	scratch_free(&s, level, n);
 	return r < 0 ? r : list_section(w, sec);
 }
 
@@ -249,6 +329,8 @@ int image_end(struct image_writer *w)
 		return r;
 	t.footer_checksum = image_checksum(all.data, all.len);
 	t.file_size = w->shared->tail + sizeof(t);
+	if (w->key.on)
+		image_mac(&w->key, &w->header, all.data, all.len, &t, t.mac);
 	t.checksum = image_checksum(&t, offsetof(struct image_trailer, checksum));
 	return append(w, (struct stored){&t, sizeof(t)}, &at);
 }

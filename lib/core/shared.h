@@ -70,6 +70,10 @@ struct shared_head {
 	/* content beside the image (contents.c) */
 	uint64_t contents_seed; /* of the hashes; 0: there is none, and no directory */
 	uint64_t contents_done; /* bytes looked at: as long as it grows nobody's time is over; relaxed add */
+	uint8_t salt[16];	/* of an encrypted image, which everybody can read in its header */
+	uint8_t key_check[8];	/* and this, too: all writers must have the same key */
+	uint32_t encrypted;
+	uint32_t reserved;
 	struct shared_process process[];
 };
 

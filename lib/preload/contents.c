@@ -28,10 +28,15 @@ struct source {
 	struct contents_file file;
 };
 
-/* An image with a name of its own replaces another at once, which a file and a directory together can't. */
+/*
+ * An image with a name of its own replaces another at once, which a file and a directory together can't. One that is
+ * encrypted has all in it, where it is sealed.
+ */
 bool contents_beside(const struct save *s, uint64_t size)
 {
-	return size >= CONTENTS_MIN && s->params->link[0];
+	bool encrypted = s->params->keyfile[0] || preload.config.keyfile[0];
+
+	return size >= CONTENTS_MIN && s->params->link[0] && !encrypted;
 }
 
 /* ---- the generation before ---- */

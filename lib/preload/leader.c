@@ -419,6 +419,8 @@ static void restart_control_take(void)
 	preload.vdso_len = restart_control.vdso_len;
 	if (restart_control.socket[0])
 		str_copy(preload.socket, restart_control.socket, sizeof(preload.socket));
+	if (restart_control.keyfile[0])
+		str_copy(preload.config.keyfile, restart_control.keyfile, sizeof(preload.config.keyfile));
 	__atomic_store_n(&preload.fork_page->pid, sys_getpid(), __ATOMIC_RELEASE);
 }
 

@@ -35,11 +35,25 @@ struct planner {
 	bool whole;	    /* every page is content, touched or not */
 };
 
-static void add_memory(struct planner *pl, uint64_t start, uint64_t end, bool soft)
+static void add_range(struct planner *pl, uint64_t start, uint64_t end, bool soft)
 {
 	struct memory_range r = {start, end, soft, !(pl->vma.prot & PROT_READ)};
 
-	blob_put(&pl->plan->memory, &r, sizeof(r));
+	if (start < end)
+		blob_put(&pl->plan->memory, &r, sizeof(r));
+}
+
+/* Without the stack that the writer is on: nobody needs what was there, and it works with keys. */
+static void add_memory(struct planner *pl, uint64_t start, uint64_t end, bool soft)
+{
+	uint64_t hide = (uint64_t)preload.snapshot_stack, hide_end = hide + preload.snapshot_stack_len;
+
+	if (hide_end <= start || end <= hide) {
+		add_range(pl, start, end, soft);
+		return;
+	}
+	add_range(pl, start, hide, soft);
+	add_range(pl, hide_end, end, soft);
 }
 
 /* The file's own bytes of [text_from, until), which a changed file would no longer have. */

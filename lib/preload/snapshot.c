@@ -101,6 +101,8 @@ void snapshot_start(struct snapshot *sn, bool *in_pause)
 
 	*in_pause = sn->shared->process[0].pid == 1 || !snapshot_fork(sn, top);
 	tell_forked(sn);
-	if (*in_pause)
-		call_on_stack(write_here, sn, top);
+	if (!*in_pause)
+		return;
+	call_on_stack(write_here, sn, top);
+	sys_madvise(preload.snapshot_stack, preload.snapshot_stack_len, 4 /* MADV_DONTNEED */); /* may have seen keys */
 }

@@ -359,6 +359,60 @@ static int put_sections(struct writer *w)
 	return r;
 }
 
+/* ---- encryption ---- */
+
+/*
+ * Read the key from the file that this process knows, or else from the one that the coordinator does: after a restart
+ * that was told another place, one that executes a new program finds the old place in its environment, and so does a
+ * coordinator that was started since. Neither knows one: "" in w->keyfile, and images are plain.
+ */
+static int key_read(struct writer *w, uint8_t *master)
+{
+	const char *paths[] = {preload.config.keyfile, w->sn->params->keyfile};
+	int r = 0;
+
+	w->keyfile = "";
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct text why = TEXT(w->why);
+
+		if (!paths[i][0] || str_eq(paths[i], w->keyfile))
+			continue;
+		w->keyfile = paths[i];
+		w->why[0] = 0;
+		r = image_key_read(w->keyfile, master, &why);
+		if (r == 0)
+			break;
+	}
+	return r;
+}
+
+/* The key is here only, for as long as this writer works; nobody else has it or passes it on. */
+static int key_take(struct writer *w)
+{
+	uint8_t master[IMAGE_KEY_BYTES];
+	struct text why = TEXT(w->why);
+	int r = key_read(w, master);
+
+	if (r == 0 && w->index != 0 && !w->shared->encrypted != !w->keyfile[0]) {
+		text_put(&why, "only some of its processes know a key file (CKPT_KEYFILE)");
+		r = -ENOKEY;
+	}
+	if (r == 0 && w->keyfile[0])
+		r = image_encrypt(&w->image, master, w->index == 0);
+	image_key_wipe(master, sizeof(master));
+	if (r == -EKEYREJECTED)
+		text_put(&why, "the key in %s is not that of the job's first process", w->keyfile);
+	return r;
+}
+
+/* So that a restart finds the key again. */
+static int put_keyfile(struct writer *w)
+{
+	if (!w->image.key.on)
+		return 0;
+	return image_put_section(&w->image, SECTION_KEYFILE, 0, 0, w->keyfile, str_len(w->keyfile) + 1);
+}
+
 /* ---- the file ---- */
 
 /* The first process's writer makes the file, when all copies are made; the others open it when it is there. */
@@ -372,9 +426,12 @@ static int file_open(struct writer *w)
 		if (r < 0)
 			return r;
 		w->image.fd = r = image_file_join(&w->file, w->sn->params);
-		return r < 0 ? fail(w, r, "open", w->file.part) : 0;
+		return r < 0 ? fail(w, r, "open", w->file.part) : key_take(w);
 	}
 	r = writer_await(w, &w->shared->barrier[SHARED_FORKED], w->shared->nprocesses);
+	if (r < 0)
+		return r;
+	r = key_take(w);
 	if (r < 0)
 		return r;
 	w->image.fd = r = image_file_open(&w->file, w->sn->params);
@@ -384,6 +441,8 @@ static int file_open(struct writer *w)
 	r = fault(FAULT_WRITER_HEADER);
 	if (r == 0)
 		r = image_begin(&w->image, w->sn->ps->rec.realtime_ns);
+	if (r == 0)
+		r = put_keyfile(w);
 	if (r == 0)
 		r = put_job(w);
 	if (r < 0)
@@ -502,11 +561,12 @@ void writer_run(struct snapshot *sn)
 	w->file.dir = -1;
 	w->shared = sn->shared;
 	w->index = sn->index;
-	w->image = (struct image_writer){-1, sn->params->level, sn->shared};
+	w->image = (struct image_writer){.fd = -1, .level = sn->params->level, .shared = sn->shared};
 	w->mem_fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
 	__atomic_store_n(&self(w)->writer, sys_getpid(), __ATOMIC_RELEASE);
 	fault(FAULT_WRITER_BEGIN);
 	r = write_image(w);
+	image_key_wipe(&w->image.key, sizeof(w->image.key));
 	if (r < 0)
 		call_off(w, r);
 	if (r < 0 && w->made)

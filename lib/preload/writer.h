@@ -140,6 +140,7 @@ struct writer {
 	uint64_t told;	       /* of which the coordinator knows */
 	int mem_fd;	       /* /proc/self/mem, for what PROT_READ forbids */
 	struct image_file file;
+	const char *keyfile; /* "": the image is not encrypted */
 	bool made; /* the .part file is ours */
 	char why[512];
 };

@@ -1,5 +1,5 @@
 /*
- * What the compiler and libzstd expect of a libc. Memory is never asked for: decompressors live in
+ * What the compiler, libzstd and libsodium expect of a libc. Memory is never asked for: decompressors live in
  * memory that ckpt_restart has laid out.
  */
 #include <stddef.h>
@@ -18,6 +18,17 @@ void *memset(void *to, int c, size_t n)
 
 	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
 	return ret;
+}
+
+void explicit_bzero(void *to, size_t n)
+{
+	memset(to, 0, n);
+}
+
+void __explicit_bzero_chk(void *to, size_t n, size_t room)
+{
+	(void)room;
+	memset(to, 0, n);
 }
 
 void *memmove(void *to, const void *from, size_t n)
@@ -58,6 +69,12 @@ void *calloc(size_t n, size_t m)
 void free(void *p)
 {
 	(void)p;
+}
+
+/* Stands in for what is linked but never used (restorer.ld). */
+void not_called(void)
+{
+	__builtin_trap();
 }
 
 /* A canary that changed: nothing sensible can follow. */

@@ -158,7 +158,7 @@ static void chunk_load(struct loader *l, uint32_t first, uint32_t end)
 	struct restore_job *job = l->job;
 	const struct image_extent *e = &l->plan->extents[first];
 	const struct image_chunk *c = &job->chunks[e->chunk];
-	uint8_t *stored = l->work + image_dctx_size(), *raw = stored + IMAGE_CHUNK_MAX;
+	uint8_t *stored = l->work + image_dctx_size(), *raw = stored + IMAGE_STORED_MAX;
 	bool direct = end == first + 1 && e->chunk_offset == 0 && e->len == c->raw;
 	int r = fault(FAULT_RESTORER_LOAD);
 
@@ -166,13 +166,10 @@ static void chunk_load(struct loader *l, uint32_t first, uint32_t end)
 		fail(job, "load memory at", e->start, r);
 	if (direct)
 		raw = (uint8_t *)e->start;
-	if (c->stored == c->raw) {
+	if (!job->key.on && image_chunk_is_plain(&job->key, c))
 		r = io_pread(job->image_fd, raw, c->raw, c->offset);
-	} else {
-		r = io_pread(job->image_fd, stored, c->stored, c->offset);
-		if (r == 0)
-			r = image_unpack(l->work, c, stored, raw);
-	}
+	else
+		r = image_load_chunk(job->image_fd, &job->key, c, l->work, stored, raw);
 	if (r < 0)
 		fail(job, "load memory at", e->start, r);
 	for (uint32_t i = first; !direct && i < end; i++)
@@ -201,6 +198,8 @@ static void load_all(struct restore_job *job, const struct restore_plan *p)
 	int status;
 
 	job->next = 0;
+	if (job->key.on)
+		image_crypto_init();
 	if (p->nextents < (uint32_t)n)
 		n = p->nextents ? p->nextents : 1;
 

@@ -321,6 +321,7 @@ void node_end(struct restore_job *job, uint32_t me)
 {
 	const struct plan_node *n = &job->nodes[me];
 
+	image_key_wipe(&job->key, sizeof(job->key));
 	nodes_await_ends(job, me);
 	if (n->kind == NODE_STANDIN)
 		standin_stay(job, me);

@@ -34,6 +34,8 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 	str_copy(c->socket, job->socket, sizeof(c->socket));
 	if (c->magic == RESTART_CONTROL_MAGIC)
 		__builtin_memcpy(c->moves, job->moves, sizeof(c->moves));
+	if (job->keyfile[0]) /* an older libckpt has no place for it */
+		str_copy(c->keyfile, job->keyfile, sizeof(c->keyfile));
 }
 
 static void thread_make(struct restore_job *job, const struct plan_thread *t)

@@ -18,6 +18,7 @@
 static const char *const not_inherited[] = {
 	"LD_PRELOAD",	 "CKPT_JOB",	  "CKPT_NAME",	 "CKPT_DIR",	 "CKPT_KEEP",
 	"CKPT_COMPRESS", "CKPT_INTERVAL", "CKPT_SIGNAL", "CKPT_TIMEOUT", "CKPT_TCP",
+	"CKPT_IGNORE",	 "CKPT_KEYFILE",
 };
 
 static void exec_coordinator(const char *path)

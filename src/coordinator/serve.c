@@ -25,14 +25,19 @@ static int speaking_for(const struct peer *p)
 
 static int take_hello(struct peer *p, const union any_msg *m)
 {
+	const struct job_config *c = &m->hello.config;
 	struct process *process;
+	struct job_config *job;
 
-	if (config_check(&m->hello.config))
+	if (config_check(c))
 		return -EPROTO;
-	process = process_add(p->pid, peer_pidfd(p), &m->hello.config);
-	/* Its environment may have been read while it was being restored, and not told yet that it was moved. */
-	if (process && m->hello.flags & HELLO_RESTARTED)
-		str_copy(process->job->config.dir, m->hello.config.dir, sizeof(process->job->config.dir));
+	process = process_add(p->pid, peer_pidfd(p), c);
+	if (!process || !(m->hello.flags & HELLO_RESTARTED))
+		return 0;
+	/* Its environment is what it was, and does not know what the restart was told: where it was moved, where the key is. */
+	job = &process->job->config;
+	str_copy(job->dir, c->dir, sizeof(job->dir));
+	str_copy(job->keyfile, c->keyfile, sizeof(job->keyfile));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "die.h"
 #include "generations.h"
+#include "keys.h"
 
 static char *copy(const char *s)
 {
@@ -26,13 +27,13 @@ static int is_candidate(const struct dirent *e)
 	return dot && !strcmp(dot, ".ckpt") && e->d_type != DT_LNK && e->d_type != DT_DIR;
 }
 
-static void image_read(struct generation *g, int fd)
+static void image_read(struct generation *g, int fd, const struct image_keys *keys)
 {
 	struct report r = {.path = g->file};
 	char buf[256] = "";
 	struct text why = TEXT(buf);
 
-	if (image_open(&r.image, fd, &why) < 0) {
+	if (image_open_sealed(&r.image, fd, keys, &why) < 0) {
 		g->problem = copy(buf);
 		return;
 	}
@@ -44,7 +45,7 @@ static void image_read(struct generation *g, int fd)
 	image_close(&r.image);
 }
 
-static void generation_read(struct generation *g, int dir)
+static void generation_read(struct generation *g, int dir, const struct image_keys *keys)
 {
 	int fd = openat(dir, g->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	struct stat st;
@@ -53,7 +54,7 @@ static void generation_read(struct generation *g, int dir)
 		g->problem = strerror(errno);
 	} else {
 		g->bytes = st.st_size;
-		image_read(g, fd);
+		image_read(g, fd, keys);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -73,8 +74,9 @@ static int order(const void *x, const void *y)
 	return a->job.generation < b->job.generation ? -1 : a->job.generation > b->job.generation;
 }
 
-struct generation *generations_read(const char *directory, size_t *n)
+struct generation *generations_read(const char *directory, const char *key, size_t *n)
 {
+	struct image_keys keys = keys_of(key);
 	struct dirent **names;
 	int count = scandir(directory, &names, is_candidate, NULL), dir;
 	struct generation *all;
@@ -87,7 +89,7 @@ struct generation *generations_read(const char *directory, size_t *n)
 		die("out of memory");
 	for (int i = 0; i < count; i++) {
 		all[i].file = copy(names[i]->d_name);
-		generation_read(&all[i], dir);
+		generation_read(&all[i], dir, &keys);
 		free(names[i]);
 	}
 	free(names);

@@ -13,8 +13,11 @@ struct generation {
 	uint32_t nprocesses;
 };
 
-/* By job and generation; those that are no images come last. Dies when the directory can't be read. */
-struct generation *generations_read(const char *directory, size_t *n);
+/*
+ * By job and generation; those that are no images come last. key as for report_load(). Dies when the directory
+ * can't be read.
+ */
+struct generation *generations_read(const char *directory, const char *key, size_t *n);
 void generations_text(const struct generation *g, size_t n);
 void generations_json(const char *directory, const struct generation *g, size_t n);
 

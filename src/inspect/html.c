@@ -104,7 +104,7 @@ void report_html(const struct report *r, const char *path)
 
 	if (!copy)
 		die("out of memory");
-	g = generations_read(dirname(copy), &n);
+	g = generations_read(dirname(copy), r->key, &n);
 	f = fdopen(output_create(r, path), "w");
 	if (!f)
 		die("out of memory");

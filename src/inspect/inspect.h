@@ -117,6 +117,7 @@ struct process {
 
 struct report {
 	const char *path;
+	const char *key; /* file that was given for it, NULL: none */
 	struct image image;
 	struct beside beside;
 	struct rec_job job;
@@ -130,8 +131,11 @@ struct report {
 	bool locals;  /* for variables, too */
 };
 
-/* Open and read all but the chunks; dies with one line when the file is no good image. */
-void report_load(struct report *r, const char *path);
+/*
+ * Open and read all but the chunks; dies with one line when the file is no good image. key: file with the key of an
+ * encrypted one, NULL: not given.
+ */
+void report_load(struct report *r, const char *path, const char *key);
 /* Index of the first extent of the stream that ends behind start. */
 size_t extents_find(const struct extents *x, uint32_t stream, uint64_t start);
 /*

@@ -356,6 +356,7 @@ void report_json(const struct report *r)
 	put(o, "chunks", json_integer(r->image.nchunks));
 	put(o, "sections", json_integer(r->image.nsections));
 	put(o, "created", json_real(r->image.header.created_ns / 1e9));
+	put(o, "encrypted", json_boolean(r->image.keyfile));
 	put(o, "verified", json_boolean(r->verified));
 	put(o, "job", job_json(&r->job));
 	for (size_t i = 0; i < r->nprocesses; i++)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "die.h"
 #include "inspect.h"
+#include "keys.h"
 
 /* One more element of size bytes, zeroed, at the end of *array. */
 static void *array_add(void *array, size_t *n, size_t size)
@@ -357,17 +358,18 @@ const struct process *report_process(const struct report *r, int pid)
 	die("%s: it has no processes", r->path);
 }
 
-void report_load(struct report *r, const char *path)
+void report_load(struct report *r, const char *path, const char *key)
 {
+	struct image_keys keys = keys_of(key);
 	char buf[256] = "";
 	struct text why = TEXT(buf);
 	/* Not blocking: a FIFO is refused, not waited for. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	*r = (struct report){.path = path};
+	*r = (struct report){.path = path, .key = key};
 	if (fd < 0)
 		die("cannot open %s:", path);
-	if (image_open(&r->image, fd, &why) < 0)
+	if (image_open_sealed(&r->image, fd, &keys, &why) < 0)
 		die("%s: %s", path, buf);
 	for (uint64_t i = 0; i < r->image.nchunks; i++)
 		r->raw += r->image.chunks[i].raw;

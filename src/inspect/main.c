@@ -19,7 +19,7 @@ enum { STATUS_DAMAGED = 1 };
 struct options {
 	bool json, stacks, python, locals, verify, diff, environment, secrets;
 	int pid;
-	const char *core, *html, *path;
+	const char *core, *html, *path, *key;
 	const char *later; /* with --diff */
 };
 
@@ -27,7 +27,8 @@ static const char usage[] = "usage: ckpt_inspect [--json] [--stacks] [--python [
 			    "       ckpt_inspect [--json] DIRECTORY\n"
 			    "       ckpt_inspect --html PAGE [--stacks] [--python [--locals]] [--environment] [--verify] FILE\n"
 			    "       ckpt_inspect --core CORE [--pid PID] FILE\n"
-			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n";
+			    "       ckpt_inspect --diff [--json] BEFORE AFTER\n"
+			    "       with --key FILE for encrypted images\n";
 
 static int pid_parse(const char *s)
 {
@@ -55,6 +56,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{"python", no_argument, NULL, 'P'},
 		{"locals", no_argument, NULL, 'l'},
 		{"verify", no_argument, NULL, 'v'},
+		{"key", required_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -93,6 +95,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 'H':
 			o->html = optarg;
 			break;
+		case 'k':
+			o->key = optarg;
+			break;
 		case 'p':
 			o->pid = pid_parse(optarg);
 			break;
@@ -117,7 +122,7 @@ static void diff(const struct options *o, struct report *before)
 	struct difference *d;
 	size_t n;
 
-	report_load(&after, o->later);
+	report_load(&after, o->later, o->key);
 	d = report_diff(before, &after, &n);
 	(o->json ? diff_json : diff_text)(before, &after, d, n);
 }
@@ -131,7 +136,7 @@ static bool directory(const struct options *o)
 
 	if (o->diff || o->core || o->html || stat(o->path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	g = generations_read(o->path, &n);
+	g = generations_read(o->path, o->key, &n);
 	if (o->json)
 		generations_json(o->path, g, n);
 	else
@@ -143,7 +148,7 @@ static void image(const struct options *o)
 {
 	struct report r;
 
-	report_load(&r, o->path);
+	report_load(&r, o->path, o->key);
 	if (o->verify && report_verify(&r) > 0)
 		exit(STATUS_DAMAGED);
 	r.secrets = o->secrets;

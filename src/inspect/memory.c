@@ -46,7 +46,7 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 	*m = (struct memory){.r = r, .p = p};
 	m->dctx_memory = need(image_dctx_size());
 	m->dctx = image_dctx(m->dctx_memory, image_dctx_size());
-	m->in = need(IMAGE_CHUNK_MAX);
+	m->in = need(IMAGE_STORED_MAX);
 	m->fds = need((p->nareas + 1) * sizeof(*m->fds));
 	m->areas = need((p->nareas + 1) * sizeof(*m->areas));
 	for (size_t i = 0; i < p->nareas; i++) {
@@ -110,9 +110,7 @@ static const uint8_t *chunk_bytes(struct memory *m, uint64_t chunk)
 	if (!s->bytes)
 		s->bytes = need(IMAGE_CHUNK_MAX);
 	s->chunk = UINT64_MAX;
-	err = image_verify_chunk(m->r->image.fd, c, m->in);
-	if (err == 0)
-		err = image_unpack(m->dctx, c, m->in, s->bytes);
+	err = image_load_chunk(m->r->image.fd, &m->r->image.key, c, m->dctx, m->in, s->bytes);
 	if (err < 0)
 		die("%s: damaged: chunk %lu: %s", m->r->path, chunk, errno_name(err));
 	s->chunk = chunk;

@@ -65,9 +65,9 @@ static void put_image(const struct report *r)
 	if (r->nprocesses != 1)
 		printf("\n  %-10s %lu", "processes", r->nprocesses);
 	printf("\n  %-10s %s\n", "pause", units_duration(a, j->pause_ns));
-	printf("  %-10s %s, of %s, in %lu chunks and %u sections of format %u\n", "size",
+	printf("  %-10s %s, of %s, in %lu chunks and %u sections of format %u%s\n", "size",
 	       units_bytes(a, img->size), units_bytes(b, r->raw), img->nchunks, img->nsections,
-	       img->header.version);
+	       img->header.version, img->keyfile ? ", encrypted" : "");
 	printf("  %-10s %s\n", "verified",
 	       r->verified ? "every byte is as it was written"
 			   : "tables only (--verify: all of it)");

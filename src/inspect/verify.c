@@ -8,7 +8,7 @@
 
 struct verifier {
 	void *dctx;
-	uint8_t *in, *out; /* IMAGE_CHUNK_MAX each */
+	uint8_t *in, *out; /* IMAGE_STORED_MAX, IMAGE_CHUNK_MAX */
 };
 
 static void *need(size_t n)
@@ -25,13 +25,6 @@ static const char *reason(int err)
 	return err == -EBADMSG ? "not what was written" : errno_name(err);
 }
 
-static int verify_chunk(const struct verifier *v, int fd, const struct image_chunk *c)
-{
-	int r = image_verify_chunk(fd, c, v->in);
-
-	return r < 0 ? r : image_unpack(v->dctx, c, v->in, v->out);
-}
-
 static void tell_beside(void *arg, const char *line)
 {
 	const struct report *r = arg;
@@ -46,7 +39,7 @@ size_t report_verify(struct report *r)
 	void *mem = need(n);
 	struct verifier v = {
 		.dctx = image_dctx(mem, n),
-		.in = need(IMAGE_CHUNK_MAX),
+		.in = need(IMAGE_STORED_MAX),
 		.out = need(IMAGE_CHUNK_MAX),
 	};
 
@@ -62,7 +55,7 @@ size_t report_verify(struct report *r)
 	}
 	for (uint64_t i = 0; i < img->nchunks; i++) {
 		const struct image_chunk *c = &img->chunks[i];
-		int err = verify_chunk(&v, img->fd, c);
+		int err = image_load_chunk(img->fd, &img->key, c, v.dctx, v.in, v.out);
 
 		if (err < 0) {
 			warn("%s: damaged: chunk %lu, %u bytes at %lu: %s", r->path, i, c->stored,

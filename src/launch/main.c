@@ -6,6 +6,7 @@
 #include "connect.h"
 #include "die.h"
 #include "files.h"
+#include "image.h"
 #include "program.h"
 #include "protocol.h"
 #include "runtime.h"
@@ -23,7 +24,8 @@ static const char usage[] =
 	"usage: ckpt_launch [--ckptdir DIR] [--keep N] [--compress zstd[:LEVEL]|none] [--interval "
 	"TIME]\n"
 	"                   [--name NAME] [--signal N] [--timeout TIME] [--tcp reset|refuse]\n"
-	"                   [--ignore GLOB[,GLOB]] [--files POLICY[:GLOB][,...]] program [argument ...]\n";
+	"                   [--ignore GLOB[,GLOB]] [--files POLICY[:GLOB][,...]]\n"
+	"                   [--encrypt[=KEYFILE]] program [argument ...]\n";
 
 /* Options that are environment variables too; the option has precedence. */
 static const struct setting {
@@ -39,8 +41,9 @@ static const struct setting {
 	{"timeout", "CKPT_TIMEOUT", "a time such as 10 or 1m"},
 	{"tcp", "CKPT_TCP", "reset or refuse"},
 	{"ignore", "CKPT_IGNORE", "patterns of links such as 'socket:*,/dev/nvidia*', 511 characters at most"},
+	{"encrypt", "CKPT_KEYFILE", "the name of a key file, 1023 characters at most"},
 };
-enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_FILES = 0 };
+enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_FILES = 0, SETTING_ENCRYPT = NSETTINGS - 1 };
 
 static void set_env(const char *name, const char *value)
 {
@@ -68,6 +71,18 @@ static void files_option(const char *value)
 	set_env(settings[SETTING_FILES].variable, list);
 }
 
+/* Only --encrypt may be without a value: then the variable has it. */
+static void set_setting(const struct setting *s, const char *value)
+{
+	const char *set = getenv(s->variable);
+
+	if (value)
+		set_env(s->variable, value);
+	else if (!set || !*set)
+		die("--%s: no key file is named (--%s=FILE or %s); to make one: "
+		    "(umask 077; head -c 32 /dev/urandom | base64 >FILE)", s->option, s->option, s->variable);
+}
+
 /* Take the options into the environment; returns the index of the program in argv. */
 static int parse_options(int argc, char **argv)
 {
@@ -76,6 +91,7 @@ static int parse_options(int argc, char **argv)
 
 	for (i = 0; i < NSETTINGS; i++)
 		options[i] = (struct option){settings[i].option, required_argument, NULL, i + 1};
+	options[SETTING_ENCRYPT].has_arg = optional_argument;
 	options[NSETTINGS] = (struct option){"help", no_argument, NULL, OPT_HELP};
 	options[NSETTINGS + 1] = (struct option){"version", no_argument, NULL, OPT_VERSION};
 	/* '+': what follows the program is the program's. */
@@ -89,7 +105,7 @@ static int parse_options(int argc, char **argv)
 		if (c - 1 == SETTING_FILES)
 			files_option(optarg);
 		else
-			set_env(settings[c - 1].variable, optarg);
+			set_setting(&settings[c - 1], optarg);
 	}
 	if (optind == argc)
 		die("no program given (see --help)");
@@ -116,11 +132,34 @@ static void check_dir(void)
 	free(dir);
 }
 
+/* CKPT_KEYFILE absolute, and a key in it: better now than at the first checkpoint. The key goes nowhere. */
+static void check_keyfile(void)
+{
+	const char *value = getenv("CKPT_KEYFILE");
+	uint8_t key[IMAGE_KEY_BYTES];
+	char buf[CKPT_PATH_MAX + 256], *path;
+	struct text why = TEXT(buf);
+	int err;
+
+	if (!value || !*value)
+		return;
+	path = realpath(value, NULL);
+	if (!path)
+		die("the key file %s:", value);
+	err = image_key_read(path, key, &why);
+	image_key_wipe(key, sizeof(key));
+	if (err)
+		die("%s", buf);
+	set_env("CKPT_KEYFILE", path);
+	free(path);
+}
+
 static void check_settings(void)
 {
 	struct job_config c;
 
 	check_dir();
+	check_keyfile();
 	config_default(&c);
 	for (size_t i = 0; i < NSETTINGS; i++) {
 		const struct setting *s = &settings[i];

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "die.h"
+#include "keys.h"
 #include "restart.h"
 
 /* ---- verification ---- */
@@ -32,14 +33,14 @@ struct verifier {
 static void *verify_some(void *arg)
 {
 	struct verifier *v = arg;
-	void *buf = malloc(IMAGE_CHUNK_MAX);
+	void *buf = malloc(IMAGE_STORED_MAX);
 	uint64_t i;
 
 	if (!buf)
 		v->err = -ENOMEM;
 	while (!__atomic_load_n(&v->err, __ATOMIC_RELAXED) &&
 	       (i = __atomic_fetch_add(&v->next, 1, __ATOMIC_RELAXED)) < v->img->nchunks) {
-		int r = image_verify_chunk(v->img->fd, &v->img->chunks[i], buf);
+		int r = image_load_chunk(v->img->fd, &v->img->key, &v->img->chunks[i], NULL, buf, NULL);
 
 		if (r < 0)
 			__atomic_store_n(&v->err, r, __ATOMIC_RELAXED);
@@ -104,9 +105,27 @@ static int verify(struct restart *r, const char *path, struct text *why)
 	return err;
 }
 
+/* The key's file, for the checkpoints to come. A key that was asked for must have been of use. */
+static int keyfile_take(struct restart *r, struct text *why)
+{
+	char *path;
+
+	if (!r->image.keyfile) {
+		if (r->opt.key)
+			text_put(why, "not encrypted, but a key was given (--key)");
+		return r->opt.key ? -EKEYREJECTED : 0;
+	}
+	path = realpath(r->image.keyfile, NULL);
+	if (!path || !str_copy(r->keyfile, path, sizeof(r->keyfile)))
+		text_put(why, "the name of the key file %s is too long", r->image.keyfile);
+	free(path);
+	return r->keyfile[0] ? 0 : -ENOKEY;
+}
+
 /* Open and verify. 0, or -errno with why filled. */
 static int image_try(struct restart *r, const char *path, struct text *why)
 {
+	struct image_keys keys = keys_of(r->opt.key);
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 
@@ -123,9 +142,11 @@ static int image_try(struct restart *r, const char *path, struct text *why)
 		text_put(why, "writable by others (mode %u%u%u): chmod go-w first",
 			 st.st_mode >> 6 & 7, st.st_mode >> 3 & 7, st.st_mode & 7);
 	else
-		err = image_open(&r->image, fd, why);
+		err = image_open_sealed(&r->image, fd, &keys, why);
 	if (err == 0) {
-		err = verify(r, path, why);
+		err = keyfile_take(r, why);
+		if (err == 0)
+			err = verify(r, path, why);
 		if (err == 0) {
 			r->image_fd = fd;
 			return 0;
@@ -250,13 +271,17 @@ static void choose_newest(struct restart *r, const char *dir, const char *stem, 
 	for (size_t i = 0; i < l.n; i++) {
 		char buf[512];
 		struct text why = TEXT(buf);
+		int err;
 
 		if (snprintf(r->path, sizeof(r->path), "%s/%s", dir, l.c[i].name) >= (int)sizeof(r->path))
 			die("path too long: %s/%s", dir, l.c[i].name);
-		if (image_try(r, r->path, &why) == 0) {
+		err = image_try(r, r->path, &why);
+		if (err == 0) {
 			free(l.c);
 			return;
 		}
+		if (err == -ENOKEY || err == -EKEYREJECTED) /* nothing is wrong with the image */
+			die("%s: %s", r->path, buf);
 		warn("%s: %s%s", r->path, buf, i + 1 < l.n ? "; trying the image before it" : "");
 	}
 	die("no usable image in %s", dir);

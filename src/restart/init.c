@@ -292,7 +292,7 @@ static struct restore_job job_describe(struct init *in)
 		.nspecial = in->own.n,
 		.drop_caps = r->in_userns,
 		.own_ipc = r->own_ipc,
-		.work_size = ALIGN_UP(image_dctx_size() + 2 * IMAGE_CHUNK_MAX + LOADER_STACK, CKPT_PAGE),
+		.work_size = ALIGN_UP(image_dctx_size() + 2 * IMAGE_STORED_MAX + LOADER_STACK, CKPT_PAGE),
 	};
 
 	for (uint32_t i = 0; i < in->own.n; i++) {
@@ -303,6 +303,7 @@ static struct restore_job job_describe(struct init *in)
 		job.nfirst += in->tree.nodes[i].table == TABLE_FIRST;
 	str_copy(job.socket, r->socket, sizeof(job.socket));
 	memcpy(job.moves, r->opt.moves, sizeof(job.moves));
+	str_copy(job.keyfile, r->keyfile, sizeof(job.keyfile));
 	return job;
 }
 
@@ -355,6 +356,7 @@ static void region_fill(struct init *in)
 	job.work = region_put_pages(g, job.nworkers * job.work_size);
 	job.sync = sync_make(in);
 	in->job = region_put(g, &job, sizeof(job));
+	in->job->key = in->r->image.key;
 	g->stack_top = (uint8_t *)region_put_pages(g, STACK_SIZE) + STACK_SIZE;
 }
 
@@ -572,6 +574,8 @@ static void started(struct init *in)
 	int events = in->events;
 	int pidfd = syscall(SYS_pidfd_open, in->r->processes[0].rec.pid, 0);
 
+	image_key_wipe(&in->r->image.key, sizeof(in->r->image.key));
+	image_key_wipe(&in->job->key, sizeof(in->job->key));
 	event_send(events, EVENT_STARTED, 0, pidfd);
 	if (events > 0)
 		syscall(SYS_close_range, 0, events - 1, 0);

@@ -293,7 +293,7 @@ static void segment_load(const struct restart *r, const struct saved *p, const s
 {
 	size_t n = image_dctx_size();
 	void *dctx = malloc(n);
-	uint8_t *stored = malloc(2 * IMAGE_CHUNK_MAX), *raw = stored + IMAGE_CHUNK_MAX;
+	uint8_t *stored = malloc(2 * IMAGE_STORED_MAX), *raw = stored + IMAGE_STORED_MAX;
 
 	if (!dctx || !stored)
 		die("out of memory");
@@ -305,8 +305,7 @@ static void segment_load(const struct restart *r, const struct saved *p, const s
 			continue;
 		if (e->start > o->size || e->len > ALIGN_UP(o->size, CKPT_PAGE) - e->start)
 			die("%s: damaged: contents outside of SysV shared memory %d", r->path, o->id);
-		if (image_verify_chunk(r->image_fd, c, stored) < 0 ||
-		    image_unpack(image_dctx(dctx, n), c, stored, raw) < 0)
+		if (image_load_chunk(r->image_fd, &r->image.key, c, image_dctx(dctx, n), stored, raw) < 0)
 			die("%s: damaged: contents of SysV shared memory %d", r->path, o->id);
 		memcpy(to + e->start, raw + e->chunk_offset, e->len);
 	}

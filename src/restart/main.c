@@ -16,7 +16,7 @@
 static void usage(FILE *f)
 {
 	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
-		   "                    [--map-path OLD=NEW] IMAGE|DIRECTORY|LINK\n");
+		   "                    [--map-path OLD=NEW] [--key=FILE] IMAGE|DIRECTORY|LINK\n");
 }
 
 static void options_read(int argc, char **argv, struct options *o)
@@ -27,6 +27,7 @@ static void options_read(int argc, char **argv, struct options *o)
 		{"no-capsule", no_argument, NULL, 'n'},
 		{"files", required_argument, NULL, 'f'},
 		{"tcp", required_argument, NULL, 't'},
+		{"key", required_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -51,6 +52,9 @@ static void options_read(int argc, char **argv, struct options *o)
 		case 't':
 			if (config_parse_tcp(optarg, &o->tcp_refuse))
 				die("--tcp=%s: must be reset or refuse", optarg);
+			break;
+		case 'k':
+			o->key = optarg;
 			break;
 		case 'h':
 			usage(stdout);

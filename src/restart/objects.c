@@ -29,7 +29,7 @@ static int loader_init(struct loader *l)
 	size_t n = image_dctx_size();
 	void *mem = malloc(n);
 
-	l->stored = malloc(IMAGE_CHUNK_MAX);
+	l->stored = malloc(IMAGE_STORED_MAX);
 	l->raw = malloc(IMAGE_CHUNK_MAX);
 	if (!mem || !l->stored || !l->raw)
 		return -ENOMEM;
@@ -43,10 +43,8 @@ static int extent_load(struct loader *l, const struct image *img, const struct i
 {
 	const char *p = (char *)l->raw + e->chunk_offset;
 	const struct image_chunk *c = &img->chunks[e->chunk];
-	int err = image_verify_chunk(img->fd, c, l->stored);
+	int err = image_load_chunk(img->fd, &img->key, c, l->dctx, l->stored, l->raw);
 
-	if (!err)
-		err = image_unpack(l->dctx, c, l->stored, l->raw);
 	if (err)
 		return err;
 	return sparse ? write_sparse(fd, p, e->len, e->start) : io_pwrite(fd, p, e->len, e->start);

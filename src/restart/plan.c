@@ -314,6 +314,12 @@ static int cwd_open(const struct saved *p, const char *moves)
 	return fd;
 }
 
+/* What every libckpt has of struct restart_control; one that encrypts has all. */
+static size_t control_size(const struct restart *r)
+{
+	return r->keyfile[0] ? sizeof(struct restart_control) : offsetof(struct restart_control, moves);
+}
+
 static void plan_identity(struct planner *pl)
 {
 	const struct saved *p = pl->p;
@@ -341,7 +347,7 @@ void plan_process(struct planner *pl)
 	pl->plan.maps = pl->plan.vmas;
 	pl->plan.nmaps = pl->plan.nvmas;
 	plan_contents(pl);
-	if (!inside_areas(pl, pl->p->rec.control, offsetof(struct restart_control, moves)))
+	if (!inside_areas(pl, pl->p->rec.control, control_size(pl->r)))
 		die("%s: damaged: libckpt is not in it", pl->r->path);
 	plan_threads(pl);
 	plan_identity(pl);

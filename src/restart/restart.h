@@ -34,6 +34,7 @@
 
 struct options {
 	const char *path;
+	const char *key; /* --key, NULL: not given */
 	bool no_capsule;
 	char files[CKPT_FILES_MAX]; /* --files */
 	bool verbose;
@@ -57,6 +58,7 @@ struct restart {
 	struct fault fault; /* for tests */
 	char path[CKPT_PATH_MAX]; /* of the image chosen */
 	char socket[108];	  /* of the coordinator */
+	char keyfile[CKPT_KEYFILE_MAX]; /* that the image's key is in, absolute; "": it is not encrypted */
 	struct image image;
 	int image_fd;
 	struct beside beside; /* what lies beside it */

@@ -100,12 +100,10 @@ static uint64_t extent_read(const struct restart *r, const struct image_extent *
 	uint64_t area_end = area->start + area->len;
 	uint64_t from = e->start > area->start ? e->start : area->start;
 	uint64_t end = e->start + e->len < area_end ? e->start + e->len : area_end;
-	uint8_t *stored = alloc(2, IMAGE_CHUNK_MAX), *raw = stored + IMAGE_CHUNK_MAX;
+	uint8_t *stored = alloc(2, IMAGE_STORED_MAX), *raw = stored + IMAGE_STORED_MAX;
 	void *dctx = alloc(1, image_dctx_size());
-	int err = image_verify_chunk(r->image_fd, c, stored);
+	int err = image_load_chunk(r->image_fd, &r->image.key, c, image_dctx(dctx, image_dctx_size()), stored, raw);
 
-	if (err == 0)
-		err = image_unpack(image_dctx(dctx, image_dctx_size()), c, stored, raw);
 	if (err < 0)
 		die("%s: the vdso can't be read: %s", r->path, errno_name(err));
 	memcpy(buf + (from - area->start), raw + e->chunk_offset + (from - e->start), end - from);

@@ -267,6 +267,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	};
 	struct pollfd p[2] = {{.fd = o.signals, .events = POLLIN}, {.fd = events, .events = POLLIN}};
 
+	image_key_wipe(&r->image.key, sizeof(r->image.key));
 	if (waitpid(init, &o.init_status, WNOHANG) == init)
 		o.init = 0;
 	while (o.init) {

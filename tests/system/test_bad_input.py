@@ -283,7 +283,7 @@ def test_image_of_another_kind(ckpt, programs):
     with open(image, "rb") as f:
         data = f.read()
     assert with_header(data) == data
-    for fields, part in (({"version": 1}, "version 1"), ({"version": 3}, "version 3"),
+    for fields, part in (({"version": 1}, "version 1"), ({"version": 4}, "version 4"),
                          ({"machine": 183}, "architecture"), ({"page_size": 65536}, "page"),
                          ({"magic": b"GIFIMG89"}, "not")):
         bad = ckpt.file("bad.ckpt", with_header(data, **fields), 0o600)

@@ -22,7 +22,7 @@ static int new_file(void)
 
 static struct image_writer new_writer(int fd, int level)
 {
-	struct image_writer w = {fd, level, sample_shared(1)};
+	struct image_writer w = {.fd = fd, .level = level, .shared = sample_shared(1)};
 
 	ck_assert_ptr_nonnull(w.shared);
 	return w;
@@ -193,8 +193,7 @@ UNIT_TEST(image_sections_and_chunks_come_back)
 		ck_assert_uint_eq(img.nchunks, SAMPLE_CHUNKS);
 		for (uint32_t c = 0; c < SAMPLE_CHUNKS; c++) {
 			ck_assert_int_eq(img.chunks[c].stored == img.chunks[c].raw, levels[l] == 0);
-			ck_assert_int_eq(image_verify_chunk(fd, &img.chunks[c], in), 0);
-			ck_assert_int_eq(image_unpack(dctx, &img.chunks[c], in, out), 0);
+			ck_assert_int_eq(image_load_chunk(fd, &img.key, &img.chunks[c], dctx, in, out), 0);
 			for (uint32_t i = 0; i < SAMPLE_CHUNK_SIZE; i++)
 				ck_assert_uint_eq(out[i], sample_byte(c, i));
 		}
@@ -233,8 +232,7 @@ UNIT_TEST(image_chunks_of_every_size_come_back)
 			ck_assert_uint_eq(c.raw, sizes[i]);
 			if (sizes[i] > 4096)
 				ck_assert_uint_lt(c.stored, c.raw);
-			ck_assert_int_eq(image_verify_chunk(fd, &c, in), 0);
-			ck_assert_int_eq(image_unpack(dctx, &c, in, out), 0);
+			ck_assert_int_eq(image_load_chunk(fd, &w.key, &c, dctx, in, out), 0);
 			ck_assert_mem_eq(out, raw, sizes[i]);
 		}
 		close(fd);
@@ -256,7 +254,7 @@ UNIT_TEST(image_chunk_that_does_not_shrink_is_stored_as_it_is)
 	ck_assert_int_eq(image_begin(&w, 0), 0);
 	ck_assert_int_eq(image_put_chunk(&w, &s, raw, sizeof(raw), &c), 0);
 	ck_assert_uint_eq(c.stored, c.raw);
-	ck_assert_int_eq(image_verify_chunk(fd, &c, in), 0);
+	ck_assert_int_eq(image_load_chunk(fd, &w.key, &c, NULL, in, NULL), 0);
 	ck_assert_mem_eq(in, raw, sizeof(raw));
 }
 
@@ -301,7 +299,7 @@ static int write_part(struct image_writer *w, uint32_t index)
 static int new_image_of_many(void)
 {
 	int fd = new_file(), status;
-	struct image_writer w = {fd, 1, sample_shared(WRITERS)};
+	struct image_writer w = {.fd = fd, .level = 1, .shared = sample_shared(WRITERS)};
 
 	ck_assert_int_eq(image_begin(&w, 0), 0);
 	for (int i = 0; i < WRITERS; i++)
@@ -334,8 +332,7 @@ UNIT_TEST(image_takes_many_writers_at_a_time)
 		for (uint32_t i = 0; i < n; i++) {
 			const struct image_chunk *c = &img.chunks[e[i].chunk];
 
-			ck_assert_int_eq(image_verify_chunk(fd, c, in), 0);
-			ck_assert_int_eq(image_unpack(dctx, c, in, out), 0);
+			ck_assert_int_eq(image_load_chunk(fd, &img.key, c, dctx, in, out), 0);
 			ck_assert_uint_eq(out[64], sample_byte(p * CHUNKS_EACH + i, 64));
 			ck_assert_uint_eq(out[8000], sample_byte(p * CHUNKS_EACH + i, 8000));
 		}
@@ -486,8 +483,9 @@ UNIT_TEST(image_rejects_what_is_none)
 
 UNIT_TEST(image_rejects_other_versions_and_machines)
 {
-	assert_refused(FORGED_HEADER(h.version = 1), -EPROTONOSUPPORT, "format version 1, known here is version 2");
-	assert_refused(FORGED_HEADER(h.version = 3), -EPROTONOSUPPORT, "format version 3");
+	assert_refused(FORGED_HEADER(h.version = 1), -EPROTONOSUPPORT, "format version 1, known here are versions 2 and 3");
+	assert_refused(FORGED_HEADER(h.version = 4), -EPROTONOSUPPORT, "format version 4");
+	assert_refused(FORGED_HEADER(h.version = 3; h.flags = 2), -ENOTSUP, "made by a newer version: unknown flags 2");
 	assert_refused(FORGED_HEADER(h.machine = 183), -ENOTSUP, "183");
 	assert_refused(FORGED_HEADER(h.page_size = 65536), -ENOTSUP, "65536");
 	assert_refused(FORGED_HEADER(h.header_size = 128), -EBADMSG, "header");

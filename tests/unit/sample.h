@@ -109,17 +109,22 @@ static const struct image_extent sample_extents[] = {
 	{0x400000, CKPT_PAGE, 2, CKPT_PAGE, STREAM_FILE_TEXT},
 };
 
-/* All of an image but its end; chunks takes SAMPLE_CHUNKS. Returns 0 or -errno. */
-static inline int sample_begin(struct image_writer *w, int fd, int level,
-			       struct image_chunk *chunks)
+/* All of an image but its end; master NULL: not encrypted; chunks takes SAMPLE_CHUNKS. Returns 0 or -errno. */
+static inline int sample_begin_sealed(struct image_writer *w, int fd, int level, const uint8_t *master,
+				      struct image_chunk *chunks)
 {
 	uint32_t first;
-	int r;
+	int r = 0;
 
-	*w = (struct image_writer){fd, level, sample_shared(1)};
+	*w = (struct image_writer){.fd = fd, .level = level, .shared = sample_shared(1)};
 	if (!w->shared)
 		return -ENOMEM;
-	r = image_begin(w, 1700000000ull * 1000000000);
+	if (master)
+		r = image_encrypt(w, master, true);
+	if (r == 0)
+		r = image_begin(w, 1700000000ull * 1000000000);
+	if (r == 0 && master)
+		r = image_put_section(w, SECTION_KEYFILE, 0, 0, "/key", 5);
 	if (r == 0)
 		r = image_take_chunks(w, SAMPLE_CHUNKS, &first);
 	if (r == 0)
@@ -127,6 +132,11 @@ static inline int sample_begin(struct image_writer *w, int fd, int level,
 	if (r == 0)
 		r = sample_put_records(w);
 	return r;
+}
+
+static inline int sample_begin(struct image_writer *w, int fd, int level, struct image_chunk *chunks)
+{
+	return sample_begin_sealed(w, fd, level, NULL, chunks);
 }
 
 static inline int sample_end(struct image_writer *w, const struct image_chunk *chunks,
@@ -143,15 +153,20 @@ static inline int sample_end(struct image_writer *w, const struct image_chunk *c
 	return r;
 }
 
-static inline int sample_write(int fd, int level)
+static inline int sample_write_sealed(int fd, int level, const uint8_t *master)
 {
 	struct image_chunk chunks[SAMPLE_CHUNKS];
 	struct image_writer w;
-	int r = sample_begin(&w, fd, level, chunks);
+	int r = sample_begin_sealed(&w, fd, level, master, chunks);
 
 	if (r < 0)
 		return r;
 	return sample_end(&w, chunks, SAMPLE_CHUNKS, sample_extents, ARRAY_SIZE(sample_extents));
+}
+
+static inline int sample_write(int fd, int level)
+{
+	return sample_write_sealed(fd, level, NULL);
 }
 
 /* A second process, which has one chunk of its own and refers to one of the first's. */
@@ -234,15 +249,12 @@ static inline int sample_read_sections(struct image *img)
 static inline int sample_read_chunks(struct image *img)
 {
 	size_t n = image_dctx_size();
-	void *mem = malloc(n), *in = malloc(IMAGE_CHUNK_MAX), *out = malloc(IMAGE_CHUNK_MAX);
+	void *mem = malloc(n), *in = malloc(IMAGE_STORED_MAX), *out = malloc(IMAGE_CHUNK_MAX);
 	void *dctx = image_dctx(mem, n);
 	int r = 0;
 
-	for (uint64_t i = 0; r == 0 && i < img->nchunks; i++) {
-		r = image_verify_chunk(img->fd, &img->chunks[i], in);
-		if (r == 0)
-			r = image_unpack(dctx, &img->chunks[i], in, out);
-	}
+	for (uint64_t i = 0; r == 0 && i < img->nchunks; i++)
+		r = image_load_chunk(img->fd, &img->key, &img->chunks[i], dctx, in, out);
 	free(mem);
 	free(in);
 	free(out);
@@ -250,10 +262,10 @@ static inline int sample_read_chunks(struct image *img)
 }
 
 /* Read everything in the image; 0 when all of it is good. */
-static inline int sample_read(int fd, struct text *why)
+static inline int sample_read_sealed(int fd, const struct image_keys *keys, struct text *why)
 {
 	struct image img;
-	int r = image_open(&img, fd, why);
+	int r = image_open_sealed(&img, fd, keys, why);
 
 	if (r < 0)
 		return r;
@@ -262,6 +274,11 @@ static inline int sample_read(int fd, struct text *why)
 		r = sample_read_chunks(&img);
 	image_close(&img);
 	return r;
+}
+
+static inline int sample_read(int fd, struct text *why)
+{
+	return sample_read_sealed(fd, NULL, why);
 }
 
 #endif

@@ -202,7 +202,7 @@ static uint64_t assert_content(struct job *j, uint32_t index)
 {
 	size_t size = image_dctx_size(), n;
 	void *mem = malloc(size), *dctx = image_dctx(mem, size);
-	uint8_t *in = malloc(IMAGE_CHUNK_MAX), *out = malloc(IMAGE_CHUNK_MAX);
+	uint8_t *in = malloc(IMAGE_STORED_MAX), *out = malloc(IMAGE_CHUNK_MAX);
 	struct image_extent *e;
 	uint64_t total = 0;
 
@@ -210,8 +210,7 @@ static uint64_t assert_content(struct job *j, uint32_t index)
 	for (size_t i = 0; i < n; i++) {
 		const struct image_chunk *c = &j->image.chunks[e[i].chunk];
 
-		ck_assert_int_eq(image_verify_chunk(j->fd, c, in), 0);
-		ck_assert_int_eq(image_unpack(dctx, c, in, out), 0);
+		ck_assert_int_eq(image_load_chunk(j->fd, &j->image.key, c, dctx, in, out), 0);
 		ck_assert_msg(memcmp(out + e[i].chunk_offset, (void *)e[i].start, e[i].len) == 0,
 			      "process %u, address %lx", index, e[i].start);
 		total += e[i].len;
