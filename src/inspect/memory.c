@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "die.h"
+#include "mapped.h"
 #include "memory.h"
 
 enum { SLOTS = 32 };
@@ -28,6 +29,7 @@ struct memory {
 	int *fds; /* by area: the file that was mapped */
 	const struct area **areas; /* those that are no ranges of guard pages inside of others, by address */
 	size_t nareas;
+	struct mapped *mapped;
 };
 
 static void *need(size_t n)
@@ -48,6 +50,7 @@ struct memory *memory_open(const struct report *r, const struct process *p)
 	m->dctx = image_dctx(m->dctx_memory, image_dctx_size());
 	m->in = need(IMAGE_STORED_MAX);
 	m->fds = need((p->nareas + 1) * sizeof(*m->fds));
+	m->mapped = mapped_open(r);
 	m->areas = need((p->nareas + 1) * sizeof(*m->areas));
 	for (size_t i = 0; i < p->nareas; i++) {
 		m->fds[i] = FD_UNKNOWN;
@@ -64,6 +67,7 @@ void memory_close(struct memory *m)
 	for (size_t i = 0; i < m->p->nareas; i++)
 		if (m->fds[i] >= 0)
 			close(m->fds[i]);
+	mapped_close(m->mapped);
 	free(m->areas);
 	free(m->fds);
 	free(m->in);
@@ -198,14 +202,23 @@ static uint32_t object_of(const struct memory *m, const struct area *a)
 	return 0;
 }
 
+/* Of a file of which parts are saved the others are what they were, if it is still the same; all else is holes. */
 static size_t object_read(struct memory *m, const struct area *a, uint64_t addr, void *buf, size_t n)
 {
-	uint64_t pos = a->rec.offset + (addr - a->rec.start), gap;
-	size_t got = extent_read(m, &m->r->objects, STREAM_OBJECT + object_of(m, a), pos, buf, n, &gap);
+	uint64_t pos = a->rec.offset + (addr - a->rec.start), gap, next;
+	uint32_t id = object_of(m, a);
+	const struct object *o = mapped_object(m->mapped, id);
+	size_t got = extent_read(m, &m->r->objects, STREAM_OBJECT + id, pos, buf, n, &gap);
 
+	n = n < gap ? n : gap;
+	if (!got && o) {
+		got = mapped_read(m->mapped, o, pos, buf, n, &next);
+		n = n < next ? n : next;
+	}
+	if (!got && o && o->rec.kind == OBJECT_MAPPED_PART)
+		got = file_read(m, a, addr, buf, n);
 	if (got)
 		return got;
-	n = n < gap ? n : gap;
 	memset(buf, 0, n);
 	return n;
 }
@@ -290,16 +303,33 @@ static void file_offer(struct stretch *s, struct memory *m, const struct area *a
 		*s = (struct stretch){addr + (data - pos), hole > data ? addr + (hole - pos) : a->rec.end};
 }
 
+/* The same for shared memory and files whose content is saved, in the image or beside it. */
+static void object_offer(struct stretch *s, struct memory *m, const struct area *a, uint64_t addr)
+{
+	uint64_t pos = a->rec.offset + (addr - a->rec.start), gap;
+	uint32_t id = object_of(m, a);
+	const struct object *o = mapped_object(m->mapped, id);
+	char byte;
+
+	extent_offer(s, &m->r->objects, STREAM_OBJECT + id, pos, addr);
+	if (!o)
+		return;
+	gap = mapped_read(m->mapped, o, pos, &byte, 1, &gap) ? 0 : gap;
+	if (gap < s->start - addr) /* a piece ends where the next may begin */
+		*s = (struct stretch){addr + gap, addr + gap + (CONTENTS_PIECE - (pos + gap) % CONTENTS_PIECE)};
+	if (o->rec.kind == OBJECT_MAPPED_PART)
+		file_offer(s, m, a, addr);
+}
+
 bool memory_next(struct memory *m, const struct area *a, uint64_t addr, uint64_t *start, uint64_t *end)
 {
 	struct stretch s = {a->rec.end, a->rec.end};
-	uint64_t pos = a->rec.offset + (addr - a->rec.start);
 
 	if (addr >= a->rec.end)
 		return false;
 	extent_offer(&s, &m->p->extents, STREAM_MEMORY, addr, addr);
 	if (a->rec.flags & (VMA_OBJECT | VMA_SYSV)) {
-		extent_offer(&s, &m->r->objects, STREAM_OBJECT + object_of(m, a), pos, addr);
+		object_offer(&s, m, a, addr);
 	} else if (a->rec.flags & VMA_FILE) {
 		extent_offer(&s, &m->p->extents, STREAM_FILE_TEXT, addr, addr);
 		file_offer(&s, m, a, addr);

@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -134,6 +135,74 @@ def test_core_is_private_and_whole(ckpt, image):
         "ckpt_inspect: cannot open %s: No such file or directory\n" % nowhere)
     assert "it has no process 1" in inspect(ckpt, "--core", core, "--pid", "1", image["image"], status=1)
     assert "must be a process id" in inspect(ckpt, "--core", core, "--pid", "1x", image["image"], status=2)
+
+
+MAPPED = """
+import mmap, os, sys, time
+maps = []
+for name, size in ("small", 1 << 20), ("large", 24 << 20), ("same", 1 << 20):
+    fd = os.open(name, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(fd, size)
+    maps.append(mmap.mmap(fd, size))
+    maps[-1][5000:5012] = name.ljust(12).encode()
+    maps[-1][size - 9000:size - 8990] = b"0123456789"
+print("ready", flush=True)
+while not os.path.exists("go"):
+    time.sleep(0.01)
+maps[1][10 << 20] = 1
+print("changed", flush=True)
+time.sleep(600)
+"""
+
+
+def segments(core):
+    """Of an ELF core: address, size, place in the file."""
+    with open(core, "rb") as f:
+        head = f.read(64)
+        [at] = struct.unpack_from("<Q", head, 32)
+        size, n = struct.unpack_from("<HH", head, 54)
+        f.seek(at)
+        for _ in range(n):
+            kind, _, place, address, _, filled, _, _ = struct.unpack("<IIQQQQQQ", f.read(size))
+            if kind == 1:
+                yield address, filled, place
+
+
+def test_mapped_files_that_have_changed_since(ckpt):
+    job = ckpt.launch(["/usr/bin/python3", "-c", MAPPED])
+    job.wait_output("ready\n")
+    first = ckpt.checkpoint()["image"]
+    ckpt.file("go")
+    job.wait_output("changed\n")
+    second = ckpt.checkpoint()["image"]
+    job.kill()
+    for name in "small", "large":
+        with open(ckpt.path(name), "r+b") as f:
+            f.write(b"another " * 100000)
+    core = ckpt.path("core")
+    inspect(ckpt, "--core", core, first)
+    places = {address: (filled, place) for address, filled, place in segments(core)}
+    [process] = json.loads(inspect(ckpt, "--json", first))["processes"]
+    areas = {os.path.basename(a["name"]): a for a in process["memory"] if "s" in a["permissions"]}
+    with open(core, "rb") as f:
+        for name in "small", "large", "same":
+            filled, place = places[int(areas[name]["start"], 16)]
+            assert filled == int(areas[name]["end"], 16) - int(areas[name]["start"], 16)
+            f.seek(place)
+            content = f.read(filled)
+            wanted = bytearray(filled)
+            wanted[5000:5012] = name.ljust(12).encode()
+            wanted[filled - 9000:filled - 8990] = b"0123456789"
+            assert content == wanted, name
+    assert os.stat(core).st_blocks * 512 < 24 << 20
+    [process] = json.loads(inspect(ckpt, "--diff", "--json", first, second))["processes"]
+    changes = {os.path.basename(a["name"]): a["changed"] for a in process["memory"] if "s" in a["permissions"]}
+    assert [changes[name] for name in ("small", "large", "same")] == [0, 1, 0]
+    shutil.rmtree(first + ".files")
+    os.unlink(core)
+    text = inspect(ckpt, "--core", core, first, status=1)
+    assert re.fullmatch(r"ckpt_inspect: .*: damaged: content of .*/large: .*\n", text), text
+    assert not os.path.exists(core)
 
 
 def small_files():
