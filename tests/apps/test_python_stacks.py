@@ -169,3 +169,22 @@ def test_interpreters_are_told_apart(ckpt):
     assert stacks[0]["frames"][0]["locals"] == {"step": "3"}
     text = inspect(ckpt, "--python", image)
     assert text.index("  in interpreter 1\n  #0   inner") and text.index("  in interpreter 0\n  #0   outer")
+
+
+def test_encrypted_images_want_the_key(ckpt):
+    key = ckpt.file("key", os.urandom(32), 0o600)
+    job = ckpt.launch([DEBIAN, ckpt.file("loop.py", LOOP.replace("os.fork() == 0", "False"))], ["--encrypt=" + key])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    [process] = json.loads(inspect(ckpt, "--locals", "--json", "--key", key, image))["processes"]
+    [thread] = process["python"]["threads"]
+    assert thread["frames"][0]["locals"]["step"] == "17"
+    os.rename(key, key + ".moved")
+    for options in ["--python"], ["--stacks"], ["--core", "out"], ["--html", "out", "--locals"]:
+        done = ckpt.run("ckpt_inspect", *options, image)
+        assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+        assert not os.path.exists(ckpt.path("out"))
+        assert ckpt.run("ckpt_inspect", *options, "--key", key + ".moved", image).returncode == 0
+        if "out" in options:
+            os.unlink(ckpt.path("out"))
