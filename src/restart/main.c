@@ -99,6 +99,8 @@ int main(int argc, char **argv)
 		die("--no-capsule is for root: only root may choose process ids outside of a capsule");
 	image_choose(&r);
 	state_read(&r);
+	if (r.opt.verbose)
+		newer_tell(&r);
 	fault(FAULT_RESTART_STATE);
 	runtime_socket_path(r.socket);
 	fd = coordinator_connect(true);

@@ -89,6 +89,9 @@ void moves_option(struct options *o, const char *arg);
 /* Where a path of the image leads now: path itself, or text that lasts. */
 const char *path_now(const char *moves, const char *path);
 
+/* newer.c: tell what has come or changed since the checkpoint beside the job's files, and stays. */
+void newer_tell(const struct restart *r);
+
 /* capsule.c: run the job in a capsule. Returns the exit status for ckpt_restart. */
 int capsule_run(struct restart *r);
 

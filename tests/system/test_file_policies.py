@@ -214,3 +214,100 @@ def test_what_is_planted_at_the_path_is_not_followed(ckpt):
     job = ckpt.restart(image, job)
     job.wait()
     assert open(victim).read() == "mine\n"
+
+
+def test_what_came_after_the_checkpoint_is_listed_and_stays(ckpt):
+    """By --verbose, and by nothing else: what is in the job's directories and it had not open."""
+    elsewhere = ckpt.mkdir("elsewhere")
+    for name in ("log", "closed", "untouched", "input"):
+        ckpt.file(name, "1\n")
+    job = start(ckpt, "f = open('log', 'a'), open('input'), open(%r, 'w+')" % (elsewhere + "/data"))
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    for path in (ckpt.path("log"), ckpt.path("closed")):
+        open(path, "a").write("2\n")
+    new = [ckpt.file("new", "2\n"), elsewhere + "/new"]
+    open(new[1], "w").close()
+    os.chown(new[1], ckpt.uid, ckpt.gid)
+    assert ckpt.run("ckpt_restart", "--files=ignore", "--verbose", image + ".no").returncode == 125
+    let_go(ckpt)
+    job = ckpt.restart(image, job, ["--verbose"])
+    job.wait()
+    said = [line for line in open(job.restart_out).read().splitlines() if "/restart-" not in line]  # that one is new
+    stays = " since the checkpoint, and stays as it is"
+    assert sorted(said) == sorted(
+        ["ckpt_restart: %s is new%s" % (p, stays) for p in new + [ckpt.path("go")]] +
+        ["ckpt_restart: %s has changed%s" % (ckpt.path("closed"), stays)])
+    assert open(ckpt.path("log")).read() == "1\n"
+    assert [open(ckpt.path(n)).read() for n in ("closed", "new")] == ["1\n2\n", "2\n"]
+
+
+def test_files_that_nfs_has_renamed_are_content(ckpt):
+    """What is called .nfs… is a deleted file; and a deleted directory's are, too."""
+    ckpt.file(".nfs0000000000001234", "still there\n")
+    job = start(ckpt, "import shutil; a = open('.nfs0000000000001234', 'r+'); os.mkdir('d'); b = open('d/f', 'w+')\n"
+                "b.write('no name'); b.flush(); shutil.rmtree('d')",
+                "assert a.read() == 'still there\\n'; b.seek(0); assert b.read() == 'no name'")
+    for again in range(2):
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+        if not again:
+            os.unlink(ckpt.path(".nfs0000000000001234"))
+        else:
+            let_go(ckpt)
+        job = ckpt.restart(image, job)
+    job.wait()
+    assert not [n for n in os.listdir(ckpt.work) if n.startswith((".nfs", "d"))]
+
+
+SQLITE = ("""
+import sqlite3
+db = sqlite3.connect("data.db", isolation_level=None)
+db.execute("pragma journal_mode=%s"); db.execute("pragma cache_size=2")
+if not db.execute("select name from sqlite_master").fetchall():
+    db.execute("create table t (n integer, text text)")
+def fill(first, commit):
+    db.execute("begin immediate")
+    for n in range(first, first + 300):
+        db.execute("insert into t values (?, ?)", (n, "text" * 100))
+        db.execute("update t set text = ? where n %% 7 = 0", (str(n) * 60,))
+    if commit:
+        db.execute("commit")
+fill(0, True)
+%s
+""", """
+%s
+rows = db.execute("select count(*), sum(n), max(text) from t").fetchall()
+assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+db.close()
+print(rows)
+""")
+
+
+@pytest.mark.parametrize("mode", ["delete", "truncate", "persist", "wal"])
+@pytest.mark.parametrize("within", [False, True], ids=["idle", "in-transaction"])
+def test_a_later_journal_is_not_played_back(ckpt, mode, within):
+    """The run that is killed leaves a hot journal behind; and one that was open then comes back."""
+    setup = SQLITE[0] % (mode, "fill(300, False)" if within else "")
+    verify = SQLITE[1] % ("db.execute('commit')" if within else "")
+    job = start(ckpt, setup, "if os.path.exists('again'):\n    fill(1000, False)\n    os.kill(os.getpid(), 9)\n" + verify)
+    image = ckpt.checkpoint()["image"]
+    if within:  # as if it had ended
+        job.kill()
+        for name in os.listdir(ckpt.work):
+            if name.startswith("data.db-"):
+                os.unlink(ckpt.path(name))
+        let_go(ckpt)
+    else:
+        ckpt.file("again")
+        let_go(ckpt)
+        job.wait(check=False)
+        assert os.path.getsize(ckpt.path("data.db-journal" if mode != "wal" else "data.db-wal")) > 0
+        os.unlink(ckpt.path("again"))
+    job = ckpt.restart(image, job, ["--verbose"])
+    job.wait()
+    n = 600 if within else 300
+    assert job.output().splitlines()[1].startswith("[(%d, %d, " % (n, n * (n - 1) // 2)), job.output()
+    aside = [name for name in os.listdir(ckpt.work) if ".ckpt-aside-1" in name]
+    assert aside == ([] if within or mode == "wal" else ["data.db-journal.ckpt-aside-1"])
+    assert len([line for line in open(job.restart_out) if "came after the checkpoint" in line]) == len(aside)
