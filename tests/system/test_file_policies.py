@@ -290,7 +290,7 @@ def test_a_later_journal_is_not_played_back(ckpt, mode, within):
     """The run that is killed leaves a hot journal behind; and one that was open then comes back."""
     setup = SQLITE[0] % (mode, "fill(300, False)" if within else "")
     verify = SQLITE[1] % ("db.execute('commit')" if within else "")
-    job = start(ckpt, setup, "if os.path.exists('again'):\n    fill(1000, False)\n    os.kill(os.getpid(), 9)\n" + verify)
+    job = start(ckpt, setup, "if os.path.exists('again'):\n    fill(600, True); fill(1000, False)\n    os.kill(os.getpid(), 9)\n" + verify)
     image = ckpt.checkpoint()["image"]
     if within:  # as if it had ended
         job.kill()
