@@ -101,8 +101,8 @@ static int sample_with_section(uint32_t type, struct image_section **s, struct i
 	struct image_trailer t;
 
 	read_trailer(fd, &t);
-	ck_assert_uint_eq(t.nsections, 4);
-	ck_assert_int_eq(io_pread(fd, all, 4 * sizeof(*all), t.footer_offset), 0);
+	ck_assert_uint_eq(t.nsections, SAMPLE_SECTIONS);
+	ck_assert_int_eq(io_pread(fd, all, SAMPLE_SECTIONS * sizeof(*all), t.footer_offset), 0);
 	for (*s = all; (*s)->type != type; (*s)++)
 		;
 	return fd;
@@ -113,14 +113,14 @@ static void write_footer(int fd, const struct image_section *all)
 	struct image_trailer t;
 
 	read_trailer(fd, &t);
-	ck_assert_int_eq(io_pwrite(fd, all, 4 * sizeof(*all), t.footer_offset), 0);
-	t.footer_checksum = image_checksum(all, 4 * sizeof(*all));
+	ck_assert_int_eq(io_pwrite(fd, all, SAMPLE_SECTIONS * sizeof(*all), t.footer_offset), 0);
+	t.footer_checksum = image_checksum(all, SAMPLE_SECTIONS * sizeof(*all));
 	write_trailer(fd, &t);
 }
 
 #define FORGED_SECTION(type_, change)                                                              \
 	({                                                                                         \
-		struct image_section all_[4], *s;                                                  \
+		struct image_section all_[SAMPLE_SECTIONS], *s;                                                  \
 		int fd_ = sample_with_section(type_, &s, all_);                                    \
 		change;                                                                            \
 		write_footer(fd_, all_);                                                           \

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "contents.h"
 #include "image.h"
 #include "records.h"
 
-enum { SAMPLE_CHUNKS = 3, SAMPLE_CHUNK_SIZE = 2 * CKPT_PAGE };
+enum { SAMPLE_CHUNKS = 3, SAMPLE_CHUNK_SIZE = 2 * CKPT_PAGE, SAMPLE_SECTIONS = 5 };
 
 /* Byte i of the content of chunk c: compressible, and another for each chunk. */
 static inline uint8_t sample_byte(uint32_t c, uint32_t i)
@@ -109,6 +110,25 @@ static const struct image_extent sample_extents[] = {
 	{0x400000, CKPT_PAGE, 2, CKPT_PAGE, STREAM_FILE_TEXT},
 };
 
+/* Two files beside the image: one of two pieces with a hole between them, and a clone. */
+struct sample_contents {
+	struct contents_head head;
+	struct contents_file files[2];
+	struct contents_piece pieces[2];
+};
+
+static inline struct sample_contents sample_contents(void)
+{
+	return (struct sample_contents){
+		.head = {.version = CONTENTS_VERSION, .nfiles = 2, .npieces = 2, .seed = 99, .created_ns = 1ll << 60},
+		.files = {{.object = 1, .how = CONTENTS_PIECES, .size = 3 * CONTENTS_PIECE - 5,
+			   .bytes = 2 * CONTENTS_PIECE - 5, .npieces = 2, .dev = 7, .ino = 8},
+			  {.object = 2, .how = CONTENTS_CLONE, .size = 1 << 30, .bytes = 1 << 20}},
+		.pieces = {{.offset = 0, .len = CONTENTS_PIECE, .hash = {1, 2}},
+			   {.offset = 2 * CONTENTS_PIECE, .len = CONTENTS_PIECE - 5, .hash = {3, 0xab}}},
+	};
+}
+
 /* All of an image but its end; master NULL: not encrypted; chunks takes SAMPLE_CHUNKS. Returns 0 or -errno. */
 static inline int sample_begin_sealed(struct image_writer *w, int fd, int level, const uint8_t *master,
 				      struct image_chunk *chunks)
@@ -143,8 +163,11 @@ static inline int sample_end(struct image_writer *w, const struct image_chunk *c
 			     size_t nchunks, const struct image_extent *e, size_t n)
 {
 	const uint32_t flags = SECTION_REQUIRED | SECTION_ZSTD;
+	struct sample_contents beside = sample_contents();
 	int r = image_put_section(w, SECTION_EXTENTS, flags, 0, e, n * sizeof(*e));
 
+	if (r == 0)
+		r = image_put_section(w, SECTION_CONTENTS, flags, 0, &beside, sizeof(beside));
 	if (r == 0)
 		r = image_put_chunks(w, 0, 0, chunks, nchunks);
 	if (r == 0)
@@ -228,6 +251,21 @@ static inline int sample_read_records(struct image *img, const struct image_sect
 	return it.err;
 }
 
+static inline int sample_read_contents(struct image *img, uint32_t owner)
+{
+	const void *list;
+	int r = contents_read(img, owner, &list, NULL);
+	struct contents_iter it = contents_iter(list);
+	char name[CONTENTS_NAME_MAX];
+
+	while (r == 0 && contents_next(&it)) {
+		contents_clone_name(it.file->object, name);
+		for (uint64_t i = 0; i < it.file->npieces; i++)
+			contents_piece_name(&it.pieces[i], name);
+	}
+	return r;
+}
+
 static inline int sample_read_sections(struct image *img)
 {
 	int r = 0;
@@ -240,6 +278,8 @@ static inline int sample_read_sections(struct image *img)
 		r = image_verify_section(img, s);
 		if (r == 0 && (s->type == SECTION_JOB || s->type == SECTION_PROCESS))
 			r = sample_read_records(img, s);
+		if (r == 0 && s->type == SECTION_CONTENTS)
+			r = sample_read_contents(img, s->owner);
 		if (r == 0 && s->type == SECTION_EXTENTS)
 			r = image_extents(img, s->owner, &e, &n, NULL);
 	}
