@@ -33,6 +33,7 @@
 	E(COLLECT_SHARED, "collect-shared")		  /* mapping the memory for all */         \
 	E(COLLECT_LISTS, "collect-lists")		  /* what is open and mapped */            \
 	E(COLLECT_STATE, "collect-state")		  /* process, threads, descriptors */      \
+	E(COLLECT_CONTENTS, "collect-contents")		  /* content of a large file */            \
 	E(COLLECT_MEMORY, "collect-memory")		  /* what the copy would not have */       \
 	P(LEADER_DRAINED, "leader-drained")		  /* told to copy itself */                \
 	E(SNAPSHOT_FORK, "snapshot-fork")		  /* in the intermediate: making the copy */ \
@@ -45,9 +46,11 @@
 	E(WRITER_PLAN, "writer-plan")                                                              \
 	E(WRITER_CHUNK, "writer-chunk")                                                            \
 	E(WRITER_SECTIONS, "writer-sections")                                                      \
+	E(WRITER_CONTENTS, "writer-contents")		  /* making content of files durable */    \
 	P(WRITER_WRITTEN, "writer-written")		  /* its part is in the file */            \
 	E(WRITER_FOOTER, "writer-footer")                                                          \
 	E(WRITER_SYNC, "writer-sync")                                                              \
+	E(WRITER_RENAME_FILES, "writer-rename-files")	  /* the directory beside the image */     \
 	E(WRITER_RENAME, "writer-rename")                                                          \
 	E(WRITER_SYNC_DIR, "writer-sync-dir")                                                      \
 	P(WRITER_LINK, "writer-link")                                                              \
@@ -62,6 +65,7 @@
 	P(INIT_BEGIN, "init-begin")			  /* before it is tied to its parent */    \
 	P(INIT_MOUNTS, "init-mounts")                                                              \
 	E(INIT_FILES, "init-files")                                                                \
+	E(INIT_CONTENTS, "init-contents")		  /* putting content of a file back */     \
 	E(INIT_PLAN, "init-plan")                                                                  \
 	E(INIT_PROCESSES, "init-processes")		  /* making the first process */           \
 	/* the restorer, in each process */                                                        \

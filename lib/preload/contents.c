@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include "contents_parts.h"
+#include "fault.h"
 #include "frozen.h"
 
 enum { PROGRESS_EVERY = 32 << 20 };
@@ -447,6 +448,8 @@ static int save_limited(struct save *s, struct source *f, bool mapped)
 		return r;
 	r = s->contents ? 0 : begin(s);
 	if (r == 0)
+		r = fault(FAULT_COLLECT_CONTENTS);
+	if (r == 0)
 		r = stat_get(f->fd, f, &allocated);
 	if (r == 0)
 		r = file_save(s, f, allocated, mapped);
@@ -463,8 +466,8 @@ void contents_save(struct save *s, uint32_t object, int fd, bool own, bool mappe
 		return;
 	r = save_limited(s, &f, mapped);
 	if (r == -ENOSPC)
-		save_refuse(s, "file %s: no room for its %lu bytes beside the image: %lu are free in %s", name,
-			    f.file.size, bytes_free(s->contents->dir), s->contents->dir);
+		save_refuse(s, "file %s: no room for its %lu bytes beside the image, %lu are free in %s: %s", name,
+			    f.file.size, bytes_free(s->contents->dir), s->contents->dir, errno_name(r));
 	else if (r < 0)
 		save_refuse(s, "file %s: its %lu bytes can't be saved beside the image: %s", name, f.file.size,
 			    errno_name(r));

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include "contents_parts.h"
+#include "fault.h"
 #include "frozen.h"
 
 /* Call fn with a descriptor of each thing that was written anew. */
@@ -39,9 +40,13 @@ static long sync_one(int fd)
 /* All at first are on their way: the first fsync(2) then has the file system commit for nearly all. */
 int contents_sync(struct save *s)
 {
-	int r = s->contents ? fresh_each(s->contents, write_out) : 0;
+	int r = fault(FAULT_WRITER_CONTENTS);
 
-	return s->contents && r == 0 ? fresh_each(s->contents, sync_one) : r;
+	if (!s->contents)
+		return r;
+	if (r == 0)
+		r = fresh_each(s->contents, write_out);
+	return r < 0 ? r : fresh_each(s->contents, sync_one);
 }
 
 void *contents_list(struct save *s, int64_t created_ns, size_t *n)

@@ -141,8 +141,10 @@ static int files_sync(const struct image_file *f)
 /* One that has the name already, without an image, is of a writer that was killed between the renames. */
 static int files_rename(const struct image_file *f)
 {
-	int r = exists(f, f->name) ? -EEXIST : files_sync(f);
+	int r = exists(f, f->name) ? -EEXIST : fault(FAULT_WRITER_RENAME_FILES);
 
+	if (r == 0)
+		r = files_sync(f);
 	if (r < 0)
 		return r;
 	contents_remove(f->dir, f->files);
@@ -186,11 +188,11 @@ int image_file_commit(struct image_file *f, int fd, bool has_files, const char *
 	if (r < 0)
 		return r;
 	*what = "rename";
-	r = fault(FAULT_WRITER_RENAME);
-	if (r == 0)
-		r = dir_check(f);
+	r = dir_check(f);
 	if (r == 0 && has_files)
 		r = files_rename(f);
+	if (r == 0)
+		r = fault(FAULT_WRITER_RENAME);
 	if (r == 0)
 		r = part_rename(f);
 	if (r < 0)

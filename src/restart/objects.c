@@ -175,8 +175,10 @@ static int content_put(const struct objects *os, const struct object *o, int fd)
 {
 	struct beside_file beside = beside_find(os->params->beside, o->rec.id);
 	bool whole = o->rec.kind != OBJECT_MAPPED_PART;
-	int err;
+	int err = fault(FAULT_INIT_CONTENTS);
 
+	if (err)
+		return err;
 	if (whole && ftruncate(fd, 0))
 		return -errno;
 	err = beside.file ? contents_put(os->params->beside, &beside, fd)

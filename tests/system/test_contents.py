@@ -69,7 +69,7 @@ class Program:
 
     def checkpoint(self):
         """The image, and what ckpt_command tells of it."""
-        told = json.loads(self.ckpt.command("--checkpoint", "--json").stdout)["jobs"][0]
+        told = self.ckpt.checkpoint("--job", str(self.job.outer_pid()))
         return told["image"], told
 
     def kill(self):
@@ -292,7 +292,7 @@ def test_no_room_leaves_the_generation_before(ckpt):
         for size in (60, 120):
             p.ask("f.seek(0); f.write(os.urandom(%d * MIB)); f.seek(5); f.flush()" % size)
             told = ckpt.command("--checkpoint", expect=REFUSED).stderr
-            assert "big: no room for its" in told and "are free in" in told and len(told.splitlines()) == 1
+            assert "big: no room for its" in told and "are free in" in told and told.endswith("ENOSPC\n") and len(told.splitlines()) == 1
             assert sorted(os.listdir(where)) == there
         p.kill()
         p.restart(first)
@@ -363,6 +363,24 @@ if child == 0:
     p.kill()
     p.restart(image)
     assert p.digest() == was
+
+
+@PLACES
+def test_inspection_reads_what_lies_beside(ckpt, place):
+    p = Program(ckpt, MAPPED)
+    before, _ = p.checkpoint()
+    p.ask("m[3 * MIB] = 1; m[3 * MIB + 4096:3 * MIB + 4098] = b'ab'; m[19 * MIB] = 2; m[1] = 0")
+    after, _ = p.checkpoint()
+    done = ckpt.run("ckpt_inspect", "--diff", "--json", before, after)
+    assert done.returncode == 0, done.stderr
+    (process,) = json.loads(done.stdout)["processes"]
+    assert sum(a["changed"] for a in process["memory"] if a["name"].endswith("/mapped")) == 4
+    core = os.path.join(ckpt.dir, "core")
+    p.ask("marker = m[7 * MIB:7 * MIB + 64].hex()")
+    done = ckpt.run("ckpt_inspect", "--core", core, after)
+    assert done.returncode == 0, done.stderr
+    with open(core, "rb") as f:
+        assert bytes.fromhex(p.answer("marker")) in f.read()
 
 
 def test_zeros_of_a_small_mapped_file_are_zeros_again(ckpt):

@@ -76,7 +76,7 @@ class Pair:
         return pid, ckpttest.proc_inner_pid(pid)
 
     def nothing_partial(self):
-        wait_for(lambda: not [n for n in os.listdir(self.ckpt.images) if n.endswith((".part", ".new"))],
+        wait_for(lambda: not [n for n in os.listdir(self.ckpt.images) if n.endswith((".part", ".new", ".part.files"))],
                  lambda: "parts to go: %s" % os.listdir(self.ckpt.images))
 
     def runs_on(self):
@@ -166,11 +166,11 @@ def one_checkpoint(pair, name, action, fault):
     print(fault, command.returncode, told)
     done = action == "delay" or name in ("snapshot-fork", "writer-prune")
     first_only = name in ("writer-open", "writer-header", "writer-footer", "writer-sync", "writer-rename",
-                          "writer-sync-dir", "writer-link")  # the first one's writer makes the file
+                          "writer-rename-files", "collect-contents", "writer-sync-dir", "writer-link")  # the first one's writer makes the file
     if done or (second_only and first_only):
         assert command.returncode == 0, (fault, told)
     elif action in ("eio", "enospc"):
-        assert command.returncode == 4 and len(told) <= 1 + (name == "collect-memory"), (fault, told)
+        assert command.returncode == 4 and len(told) <= 1 + name.startswith("collect-"), (fault, told)
         assert all(line.endswith({"eio": "EIO", "enospc": "ENOSPC"}[action]) for line in told), (fault, told)
     elif command.returncode:
         assert command.returncode in (3, 4) and len(told) == 1, (fault, told)
