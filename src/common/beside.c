@@ -62,6 +62,19 @@ void beside_close(struct beside *b)
 	b->fd = -1;
 }
 
+uint64_t beside_bytes(const struct beside *b)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < b->nlists; i++) {
+		struct contents_iter it = contents_iter(b->lists[i]);
+
+		while (b->lists[i] && contents_next(&it))
+			sum += it.file->bytes;
+	}
+	return sum;
+}
+
 struct beside_file beside_find(const struct beside *b, uint32_t object)
 {
 	for (uint32_t i = 0; i < b->nlists; i++) {

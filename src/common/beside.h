@@ -28,6 +28,8 @@ struct beside_file {
  */
 int beside_open(struct beside *b, struct image *img, const char *path, struct text *why);
 void beside_close(struct beside *b);
+/* How many bytes there are, of all files: without holes. What generations share counts for each. */
+uint64_t beside_bytes(const struct beside *b);
 /*
  * Check all of it: fn(arg, line) is told of each thing that is missing or damaged. Returns how many.
  */

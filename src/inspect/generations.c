@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,9 +28,9 @@ static int is_candidate(const struct dirent *e)
 	return dot && !strcmp(dot, ".ckpt") && e->d_type != DT_LNK && e->d_type != DT_DIR;
 }
 
-static void image_read(struct generation *g, int fd, const struct image_keys *keys)
+static void image_read(struct generation *g, const char *path, int fd, const struct image_keys *keys)
 {
-	struct report r = {.path = g->file};
+	struct report r = {.path = g->file, .beside.fd = -1};
 	char buf[256] = "";
 	struct text why = TEXT(buf);
 
@@ -37,16 +38,21 @@ static void image_read(struct generation *g, int fd, const struct image_keys *ke
 		g->problem = copy(buf);
 		return;
 	}
-	if (report_job(&r, &why) < 0)
+	if (report_job(&r, &why) < 0 || beside_open(&r.beside, &r.image, path, &why) < 0)
 		g->problem = copy(buf);
+	else
+		g->beside = beside_bytes(&r.beside);
+	beside_close(&r.beside);
 	g->job = r.job;
 	g->created_ns = r.image.header.created_ns;
 	g->nprocesses = r.image.nprocesses;
 	image_close(&r.image);
 }
 
-static void generation_read(struct generation *g, int dir, const struct image_keys *keys)
+static void generation_read(struct generation *g, const char *directory, int dir, const struct image_keys *keys)
 {
+	char path[PATH_MAX];
+	struct text t = TEXT(path);
 	int fd = openat(dir, g->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	struct stat st;
 
@@ -54,7 +60,8 @@ static void generation_read(struct generation *g, int dir, const struct image_ke
 		g->problem = strerror(errno);
 	} else {
 		g->bytes = st.st_size;
-		image_read(g, fd, keys);
+		text_put(&t, "%s/%s", directory, g->file);
+		image_read(g, path, fd, keys);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -89,7 +96,7 @@ struct generation *generations_read(const char *directory, const char *key, size
 		die("out of memory");
 	for (int i = 0; i < count; i++) {
 		all[i].file = copy(names[i]->d_name);
-		generation_read(&all[i], dir, &keys);
+		generation_read(&all[i], directory, dir, &keys);
 		free(names[i]);
 	}
 	free(names);

@@ -10,6 +10,7 @@ struct generation {
 	const char *problem; /* why it is no good image; NULL: it is one, as far as its tables tell, and: */
 	struct rec_job job;
 	uint64_t created_ns;
+	uint64_t beside; /* bytes of content of files beside it */
 	uint32_t nprocesses;
 };
 

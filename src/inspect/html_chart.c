@@ -12,7 +12,7 @@ struct chart {
 
 static double bytes_of(const struct generation *g)
 {
-	return (double)g->bytes;
+	return (double)(g->bytes + g->beside);
 }
 
 static double pause_of(const struct generation *g)
@@ -72,7 +72,7 @@ static void put_chart(FILE *f, const struct chart *c, const struct generation *c
 void html_chart(FILE *f, const struct report *r, const struct generation *g, size_t n)
 {
 	static const struct chart charts[] = {
-		{"Size on disk", bytes_of, units_bytes},
+		{"Size on disk, with contents of files", bytes_of, units_bytes},
 		{"Pause", pause_of, show_pause},
 	};
 	const struct generation *of_job[BARS_MAX];

@@ -353,6 +353,7 @@ void report_json(const struct report *r)
 	put(o, "version", json_integer(r->image.header.version));
 	put(o, "bytes", json_integer(r->image.size));
 	put(o, "raw_bytes", json_integer(r->raw));
+	put(o, "beside", json_integer(beside_bytes(&r->beside)));
 	put(o, "chunks", json_integer(r->image.nchunks));
 	put(o, "sections", json_integer(r->image.nsections));
 	put(o, "created", json_real(r->image.header.created_ns / 1e9));
@@ -431,6 +432,7 @@ static json_t *generation_json(const struct generation *g)
 	put(o, "problem", g->problem ? string(g->problem) : json_null());
 	if (g->problem)
 		return o;
+	put(o, "beside", json_integer(g->beside));
 	put(o, "created", json_real(g->created_ns / 1e9));
 	put(o, "processes", json_integer(g->nprocesses));
 	put(o, "job", job_json(&g->job));

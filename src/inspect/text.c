@@ -68,6 +68,8 @@ static void put_image(const struct report *r)
 	printf("  %-10s %s, of %s, in %lu chunks and %u sections of format %u%s\n", "size",
 	       units_bytes(a, img->size), units_bytes(b, r->raw), img->nchunks, img->nsections,
 	       img->header.version, img->keyfile ? ", encrypted" : "");
+	if (beside_bytes(&r->beside))
+		printf("  %-10s %s beside the image\n", "files", units_bytes(a, beside_bytes(&r->beside)));
 	printf("  %-10s %s\n", "verified",
 	       r->verified ? "every byte is as it was written"
 			   : "tables only (--verify: all of it)");
@@ -309,12 +311,13 @@ void diff_text(const struct report *a, const struct report *b, const struct diff
 
 static void put_generation(const struct generation *g)
 {
-	char taken[UNITS_MAX], old[UNITS_MAX], size[UNITS_MAX], pause[UNITS_MAX];
+	char taken[UNITS_MAX], old[UNITS_MAX], size[UNITS_MAX], files[UNITS_MAX], pause[UNITS_MAX];
 
 	put_safe(g->job.job);
-	printf("%*s %10lu %19s %14s %10s %10s %9u  ",
+	printf("%*s %10lu %19s %14s %10s %10s %10s %9u  ",
 	       (int)(strlen(g->job.job) < 10 ? 10 - strlen(g->job.job) : 0), "", g->job.generation, units_time(taken, g->created_ns),
-	       units_age(old, g->created_ns), units_bytes(size, g->bytes), units_duration(pause, g->job.pause_ns),
+	       units_age(old, g->created_ns), units_bytes(size, g->bytes),
+	       g->beside ? units_bytes(files, g->beside) : "-", units_duration(pause, g->job.pause_ns),
 	       g->nprocesses);
 	put_safe(g->file);
 	putchar('\n');
@@ -322,8 +325,8 @@ static void put_generation(const struct generation *g)
 
 void generations_text(const struct generation *g, size_t n)
 {
-	printf("%-10s %10s %19s %14s %10s %10s %9s  FILE\n", "JOB", "GENERATION", "TAKEN", "AGE", "SIZE", "PAUSE",
-	       "PROCESSES");
+	printf("%-10s %10s %19s %14s %10s %10s %10s %9s  FILE\n", "JOB", "GENERATION", "TAKEN", "AGE", "SIZE", "BESIDE",
+	       "PAUSE", "PROCESSES");
 	for (size_t i = 0; i < n; i++) {
 		if (!g[i].problem) {
 			put_generation(&g[i]);

@@ -198,6 +198,11 @@ def test_mapped_files_that_have_changed_since(ckpt):
     [process] = json.loads(inspect(ckpt, "--diff", "--json", first, second))["processes"]
     changes = {os.path.basename(a["name"]): a["changed"] for a in process["memory"] if "s" in a["permissions"]}
     assert [changes[name] for name in ("small", "large", "same")] == [0, 1, 0]
+    listed = json.loads(inspect(ckpt, "--json", ckpt.images))["images"]
+    assert [g["beside"] for g in listed] == [2 << 20, 3 << 20]
+    assert json.loads(inspect(ckpt, "--json", second))["beside"] == 3 << 20
+    assert "  files      2.1 MB beside the image\n" in inspect(ckpt, first)
+    assert " 2.1 MB " in inspect(ckpt, ckpt.images).splitlines()[1]
     shutil.rmtree(first + ".files")
     os.unlink(core)
     text = inspect(ckpt, "--core", core, first, status=1)
