@@ -5,6 +5,7 @@
 #	make check		all tests
 #	make install		DESTDIR and prefix (default /usr/local) as usual
 #	make bench, make fuzz	figures; fuzzing of all parsers, FUZZ_SECONDS (60) each
+#	make chain		CHAIN (1000) generations of checkpoint, kill and restart; draws doc/chain.png
 #	make tidy, make format, make clean
 #	make packages		installs the Debian packages that are missing (as root), or names them
 #
@@ -15,7 +16,7 @@ B := build
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check bench fuzz tidy format lint clean install packages frozen unit programs-system
+.PHONY: all demo check bench chain fuzz tidy format lint clean install packages frozen unit programs-system
 
 all:
 
@@ -25,13 +26,14 @@ PACKAGES := gcc libc6-dev binutils autoconf pkg-config \
 	libzstd-dev libelf-dev libunwind-dev libjansson-dev libxxhash-dev libsodium-dev check
 PACKAGES_demo := python3 python3-numpy
 PACKAGES_check := mandoc python3 python3-pytest python3-numpy
+PACKAGES_chain := python3 python3-numpy python3-matplotlib
 PACKAGES_bench := python3 python3-numpy python3-dill zstd strace gdb criu
 PACKAGES_fuzz := clang
 PACKAGES_tidy := clang-tidy
 PACKAGES_format := clang-format
 -include tests/packages.mk
 
-WANT_PACKAGES := $(filter demo check bench fuzz tidy format install packages,$(MAKECMDGOALS))
+WANT_PACKAGES := $(filter demo check bench chain fuzz tidy format install packages,$(MAKECMDGOALS))
 NEEDED_PACKAGES = $(sort $(PACKAGES) $(foreach g,$(WANT_PACKAGES),$(PACKAGES_$(g))))
 
 # On a system without dpkg configure says what is missing.
@@ -307,6 +309,11 @@ $(B)/tests/bench/clients: $(B)/obj/tests/bench/clients.o $(LIBCOMMON) $(LIBCORE)
 
 bench: all $(CLIENTS)
 	$(if $(wildcard tests/bench/bench.py),$(PYTHON) tests/bench/bench.py)
+
+# A long chain of generations, and the picture of it in doc.
+CHAIN := 1000
+chain: all
+	$(if $(wildcard tests/bench/chain.py),$(PYTHON) tests/bench/chain.py $(CHAIN) doc/chain.png)
 
 MAN := $(wildcard doc/man/*.[0-9])
 lint:

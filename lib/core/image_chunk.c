@@ -38,13 +38,19 @@ int image_load_chunk(int fd, const struct image_key *key, const struct image_chu
 		     void *out)
 {
 	const uint8_t *packed = (uint8_t *)buf + (key->on ? IMAGE_SEAL_FRONT : 0);
+	uint32_t len = c->stored - image_seal_size(key);
+	bool plain = image_chunk_is_plain(key, c);
 	int r = chunk_read(fd, key, c, buf);
 
-	if (r < 0 || !out)
+	if (r < 0)
 		return r;
-	if (image_chunk_is_plain(key, c)) {
+	if (!plain && ZSTD_getFrameContentSize(packed, len) != c->raw)
+		return -EBADMSG;
+	if (!out)
+		return 0;
+	if (plain) {
 		__builtin_memcpy(out, packed, c->raw);
 		return 0;
 	}
-	return ZSTD_decompressDCtx(dctx, out, c->raw, packed, c->stored - image_seal_size(key)) == c->raw ? 0 : -EBADMSG;
+	return ZSTD_decompressDCtx(dctx, out, c->raw, packed, len) == c->raw ? 0 : -EBADMSG;
 }
