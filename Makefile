@@ -330,6 +330,10 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 $(B)/tests/fuzz/python_fuzz: private FUZZ_MORE := $(WALKER_SRC) src/common/die.c -Isrc/inspect -Isrc/common -DVERSION='"$(VERSION)"'
 $(B)/tests/fuzz/python_fuzz: $(WALKER_SRC) tests/fuzz/stretches.h $(wildcard src/inspect/python*.h)
 
+$(B)/tests/fuzz/fdinfo_fuzz: private FUZZ_MORE := \
+	$(patsubst %,plugins/%.c,epoll eventfd inotify lock pidfd signalfd timerfd)
+$(B)/tests/fuzz/fdinfo_fuzz: $(PLUGIN_SRC) $(wildcard include/ckpt/*.h)
+
 $(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"

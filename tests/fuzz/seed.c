@@ -2,8 +2,16 @@
  * seed DIR: first inputs for the fuzzers, one directory each.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include "../unit/sample.h"
 
@@ -47,6 +55,80 @@ static int seed_maps(const char *top)
 	return r;
 }
 
+/* What the kernel says of an open file of a kind; the first byte is the fuzzer's number of the plugin. */
+static int seed_fdinfo(const char *top, const char *name, char plugin, int fd)
+{
+	char path[64], info[4096] = {plugin};
+	struct text t = TEXT(path);
+	int out = create(top, "fdinfo_fuzz", name), r;
+	ssize_t n;
+
+	text_put(&t, "/proc/self/fdinfo/%d", fd);
+	n = io_read_file(path, info + 1, sizeof(info) - 1);
+	r = n < 0 ? (int)n : io_write(out, info, n + 1);
+	close(out);
+	close(fd);
+	return r;
+}
+
+/* With two items, of which one is a signalfd. */
+static int epoll_make(void)
+{
+	int ep = epoll_create1(0);
+	struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = 0x123456789abcdef0};
+	sigset_t set;
+
+	sigemptyset(&set);
+	epoll_ctl(ep, EPOLL_CTL_ADD, signalfd(-1, &set, 0), &e);
+	epoll_ctl(ep, EPOLL_CTL_ADD, eventfd(0, 0), &e);
+	return ep;
+}
+
+static int inotify_make(void)
+{
+	int fd = inotify_init1(0);
+
+	inotify_add_watch(fd, "/", IN_CREATE);
+	inotify_add_watch(fd, "/tmp", IN_ALL_EVENTS);
+	return fd;
+}
+
+static int locked_make(void)
+{
+	struct flock part = {.l_type = F_WRLCK, .l_start = 10, .l_len = 20}, rest = {.l_type = F_RDLCK, .l_start = 40};
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	flock(fd, LOCK_EX);
+	fcntl(fd, F_SETLK, &part);
+	fcntl(fd, F_OFD_SETLK, &rest);
+	return fd;
+}
+
+static int seed_fdinfos(const char *top)
+{
+	sigset_t set;
+	int r;
+
+	sigfillset(&set);
+	r = seed_fdinfo(top, "epoll", 0, epoll_make());
+	r |= seed_fdinfo(top, "eventfd", 1, eventfd(7, EFD_SEMAPHORE));
+	r |= seed_fdinfo(top, "inotify", 2, inotify_make());
+	r |= seed_fdinfo(top, "pidfd", 3, syscall(SYS_pidfd_open, getpid(), 0));
+	r |= seed_fdinfo(top, "signalfd", 4, signalfd(-1, &set, 0));
+	r |= seed_fdinfo(top, "timerfd", 5, timerfd_create(CLOCK_MONOTONIC, 0));
+	r |= seed_fdinfo(top, "locks", 6, locked_make());
+	return r;
+}
+
+static int seed_globs(const char *top)
+{
+	static const char globs[] = "/a*b?,*.log\0/axxbc";
+	int fd = create(top, "glob_fuzz", "patterns"), r = io_write(fd, globs, sizeof(globs) - 1);
+
+	close(fd);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -55,7 +137,7 @@ int main(int argc, char **argv)
 	}
 	if (seed_image(argv[1], "raw", 1, 0, "m") < 0 || seed_image(argv[1], "zstd", 1, 1, "m") < 0 ||
 	    seed_image(argv[1], "as-is", 1, 1, "r") < 0 || seed_image(argv[1], "two", 2, 0, "m") < 0 ||
-	    seed_maps(argv[1]) < 0) {
+	    seed_maps(argv[1]) < 0 || seed_fdinfos(argv[1]) < 0 || seed_globs(argv[1]) < 0) {
 		fprintf(stderr, "seed: cannot write to %s\n", argv[1]);
 		return 1;
 	}
