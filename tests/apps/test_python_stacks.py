@@ -143,7 +143,10 @@ def test_stacks_and_locals_are_those_of_the_program(ckpt, programs, python):
 
 
 INTERPRETERS = """
-import _xxsubinterpreters as interpreters
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
 def outer(step):
     interpreters.run_string(interpreters.create(), '''import time
 def inner(deep):
