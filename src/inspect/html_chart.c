@@ -53,7 +53,7 @@ static void put_chart(FILE *f, const struct chart *c, const struct generation *c
 	for (size_t i = 0; i < n; i++)
 		most = c->value(g[i]) > most ? c->value(g[i]) : most;
 	scale = most > 0 ? (HEIGHT - TOP - BOTTOM) / most : 0;
-	fprintf(f, "<figure><figcaption>%s by generation; this one stands out</figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", c->title,
+	fprintf(f, "<figure><figcaption>%s by generation (this one stands out)</figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", c->title,
 		WIDTH, HEIGHT, c->title);
 	fprintf(f, "<line x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/><text x=\"%d\" y=\"%d\">%s</text>\n", WIDTH, TOP, TOP, LEFT,
 		TOP - 5, c->show(shown, most));
@@ -72,7 +72,7 @@ static void put_chart(FILE *f, const struct chart *c, const struct generation *c
 void html_chart(FILE *f, const struct report *r, const struct generation *g, size_t n)
 {
 	static const struct chart charts[] = {
-		{"Size on disk, with contents of files", bytes_of, units_bytes},
+		{"Size on disk", bytes_of, units_bytes},
 		{"Pause", pause_of, show_pause},
 	};
 	const struct generation *of_job[BARS_MAX];
