@@ -25,7 +25,6 @@ enum { PROGRESS_EVERY = 32 << 20 };
 /* A file that is being saved. */
 struct source {
 	int fd;
-	bool own; /* its position is ours to move */
 	struct contents_file file;
 };
 
@@ -301,17 +300,19 @@ static bool is_zero(const uint8_t *p, size_t n)
 /* The next piece, from `at` on, that has data; the file's size when there is none. */
 static uint64_t next_data(const struct source *f, uint64_t at)
 {
-	int64_t data = f->own ? sys_lseek(f->fd, at, SEEK_DATA) : -EINVAL;
+	int64_t data = sys_lseek(f->fd, at, SEEK_DATA);
 
 	if (data == -ENXIO)
 		return f->file.size;
 	return data < 0 ? at : ALIGN_DOWN((uint64_t)data, CONTENTS_PIECE);
 }
 
+/* The descriptor may be the program's: where the data is changes its position, which is put back. */
 static int pieces_copy(struct save *s, struct source *f)
 {
 	struct contents *c = s->contents;
 	uint64_t size = f->file.size;
+	int64_t was = sys_lseek(f->fd, 0, SEEK_CUR);
 	int r = 0;
 
 	for (uint64_t at = next_data(f, 0); r == 0 && at < size; at = next_data(f, at + CONTENTS_PIECE)) {
@@ -329,6 +330,7 @@ static int pieces_copy(struct save *s, struct source *f)
 		if (r == 0)
 			r = shared_is_off(s->shared->head);
 	}
+	sys_lseek(f->fd, was, SEEK_SET);
 	return r;
 }
 
@@ -457,9 +459,9 @@ static int save_limited(struct save *s, struct source *f, bool mapped)
 	return r;
 }
 
-void contents_save(struct save *s, uint32_t object, int fd, bool own, bool mapped, const char *name)
+void contents_save(struct save *s, uint32_t object, int fd, bool mapped, const char *name)
 {
-	struct source f = {.fd = fd, .own = own, .file = {.object = object, .how = CONTENTS_PIECES}};
+	struct source f = {.fd = fd, .file = {.object = object, .how = CONTENTS_PIECES}};
 	int r;
 
 	if (s->params->op != OP_CHECKPOINT)

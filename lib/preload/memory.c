@@ -379,7 +379,7 @@ static void save_whole(struct save *s, const struct shared_object *o, uint32_t i
 		return;
 	}
 	put_object(s, o, id, OBJECT_MAPPED, name);
-	contents_save(s, id, fd, known < 0, true, name);
+	contents_save(s, id, fd, true, name);
 	if (known < 0)
 		sys_close(fd);
 }

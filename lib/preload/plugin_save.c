@@ -327,7 +327,7 @@ int plugin_save_object(struct plugin_ctx *c, struct plugin_file *f, enum plugin_
 			 seals < 0 ? 0 : seals, name, &is_new);
 	f->object = id;
 	if (is_new && kind != PLUGIN_OBJECT_MEMFD && contents_beside(c->save, f->size))
-		contents_save(c->save, id, fd >= 0 ? fd : f->fd, fd >= 0, mapped, name);
+		contents_save(c->save, id, fd >= 0 ? fd : f->fd, mapped, name);
 	else if (is_new && fd >= 0)
 		err = copy_content(c->save, fd, STREAM_OBJECT + id, f->size);
 	else if (is_new) /* the program's own position must stay, so nobody asks for holes */

@@ -55,10 +55,9 @@ uint32_t save_find_object(struct save *s, uint64_t dev, uint64_t ino);
 /* Does content of so many bytes go beside the image, and not into it? */
 bool contents_beside(const struct save *s, uint64_t size);
 /*
- * Save what is in the file behind fd as that of object `object`. own: fd's position is nobody else's.
- * mapped: somebody may write to it by a mapping, which no time tells. A failure has been told (save_refuse()).
+ * Save what is in the file behind fd as that of object `object`. mapped: somebody may write to it by a mapping, which no time tells. A failure has been told (save_refuse()).
  */
-void contents_save(struct save *s, uint32_t object, int fd, bool own, bool mapped, const char *name);
+void contents_save(struct save *s, uint32_t object, int fd, bool mapped, const char *name);
 /* In the writer: make durable what is there anew. 0 or -errno. */
 int contents_sync(struct save *s);
 /* In the writer: the list, for the section of the image; *n is 0 when there is none. NULL: no memory. */

@@ -177,6 +177,8 @@ static int content_put(const struct objects *os, const struct object *o, int fd)
 	bool whole = o->rec.kind != OBJECT_MAPPED_PART;
 	int err = fault(FAULT_INIT_CONTENTS);
 
+	if (!err && beside.file)
+		err = contents_room(&beside, fd);
 	if (err)
 		return err;
 	if (whole && ftruncate(fd, 0))

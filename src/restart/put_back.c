@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static bool is_zero(const char *p, size_t n)
@@ -70,6 +72,18 @@ static int clone_put(const struct beside *b, const struct beside_file *f, int fd
 		err = clone_copy(from, fd, f->file->size, buf);
 	close(from);
 	return err;
+}
+
+int contents_room(const struct beside_file *f, int fd)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (f->file->how == CONTENTS_CLONE)
+		return 0;
+	return f->file->bytes > (geteuid() ? fs.f_bavail : fs.f_bfree) * fs.f_frsize + st.st_blocks * 512ull ? -ENOSPC : 0;
 }
 
 int contents_put(const struct beside *b, const struct beside_file *f, int fd)

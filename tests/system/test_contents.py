@@ -300,6 +300,26 @@ def test_no_room_leaves_the_generation_before(ckpt):
         p.kill()
 
 
+def test_a_restart_without_room_changes_nothing(ckpt):
+    if os.getuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    with mounted(ckpt, "-t", "tmpfs", "-o", "size=60m,uid=%d" % ckpt.uid, "tmpfs") as where:
+        ckpt.work = where
+        p = Program(ckpt, BIG)
+        was = p.digest()
+        image, _ = p.checkpoint()
+        p.kill()
+        spoil(ckpt.path("big"), lambda f: f.truncate(0) or f.write(b"still here"))
+        ckpt.file("filler", bytes(50 * MIB))
+        p.refused(image, "big", "No space left")
+        with open(ckpt.path("big"), "rb") as f:
+            assert f.read() == b"still here"
+        os.unlink(ckpt.path("filler"))
+        p.restart(image)
+        assert p.digest() == was
+        p.kill()
+
+
 def test_files_go_with_their_generation(ckpt):
     p = Program(ckpt, BIG, options=["--keep", "2"])
     images = [p.checkpoint()[0]]
@@ -406,20 +426,24 @@ def test_a_check_writes_nothing(ckpt):
 
 
 def test_locks_of_a_file_stay(ckpt):
-    lock = "import fcntl; fcntl.lockf(f, fcntl.LOCK_EX, 1, 0)"
+    lock = "import fcntl; f.truncate(1 << 40); fcntl.lockf(f, fcntl.LOCK_EX, 1, 0)"  # holes are not read
     p = Program(ckpt, BIG, lock, "m = mmap.mmap(f.fileno(), 40 * MIB)")
     check = [PYTHON, "-c", "import fcntl; fcntl.lockf(open('big', 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)"]
 
     def locked():
         return subprocess.run(check, cwd=ckpt.work, stderr=subprocess.DEVNULL, **ckpt.as_user).returncode != 0
+
+    def state():
+        with open(ckpt.path("big"), "rb") as f:
+            return os.fstat(f.fileno()).st_size, hashlib.sha256(f.read(41 * MIB)).hexdigest()
+    was = state()
     assert locked()
     image, _ = p.checkpoint()
-    was = p.digest()
-    assert locked()
+    assert locked() and state() == was and p.answer("f.tell()") == "5"
     p.ask("m[9] = 1")
     p.kill()
     p.restart(image)
-    assert locked() and p.digest() == was
+    assert locked() and state() == was
 
 
 def test_a_small_file_is_in_the_image(ckpt):
