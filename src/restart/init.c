@@ -188,7 +188,7 @@ static void plan_all(struct init *in)
 		struct planner *pl = &in->planners[i];
 
 		*pl = (struct planner){.r = r, .p = &r->processes[i], .descriptors = in->descriptors};
-		special_read(r, pl->p, &in->own, &pl->special);
+		special_read(pl->p, &in->own, &pl->special);
 		plan_process(pl);
 	}
 }

@@ -173,7 +173,6 @@ static void plan_area(struct planner *pl, uint32_t i)
 static void areas_read(struct planner *pl)
 {
 	struct rec_iter it = rec_iter(pl->p->records, pl->p->nrecords);
-	uint64_t above = 0;
 	const struct rec *rec;
 	uint32_t n = 0;
 
@@ -190,22 +189,15 @@ static void areas_read(struct planner *pl)
 		size_t len;
 
 		rec_get(rec, &v, sizeof(v));
-		if (!area_plausible(&v, v.flags & VMA_GUARD ? 0 : above))
-			die("%s: damaged: area %lx-%lx", pl->r->path, (long)v.start, (long)v.end);
 		if (v.flags & VMA_GUARD) {
 			pl->plan.guards[pl->plan.nguards++] = (struct plan_range){v.start, v.end};
 			continue;
 		}
-		above = v.end;
 		if (v.flags & (VMA_VDSO | VMA_VVAR)) {
 			if (!pl->special.other_kernel || v.flags & VMA_VVAR)
 				continue;
 			v.flags = 0; /* ordinary memory from now on */
 		}
-		if (v.flags & VMA_HUGETLB && (v.page_kb < 4 || v.page_kb & (v.page_kb - 1)))
-			die("%s: damaged: area %lx of huge pages", pl->r->path, (long)v.start);
-		if (v.flags & VMA_SYSV && (v.offset > v.start || v.offset % CKPT_PAGE || !(v.flags & VMA_SHARED)))
-			die("%s: damaged: area %lx of SysV shared memory", pl->r->path, (long)v.start);
 		pl->vma[pl->plan.nvmas] = v;
 		pl->path[pl->plan.nvmas++] = (char *)path_now(pl->r->opt.moves, rec_extra(rec, sizeof(v), &len));
 	}
@@ -286,8 +278,6 @@ static void plan_threads(struct planner *pl)
 		pl->plan.threads[pl->plan.nthreads++] =
 			(struct plan_thread){t.tid, t.flags, t.fs_base, t.gs_base, t.context};
 	}
-	if (pl->plan.nthreads != pl->p->rec.nthreads)
-		die("%s: damaged: threads are missing", pl->r->path);
 }
 
 /* ---- the process ---- */
@@ -312,12 +302,6 @@ static int cwd_open(const struct saved *p, const char *moves)
 	if (mkdir(path, 0700) < 0 || (fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 || rmdir(path) < 0)
 		die("cannot make the program's deleted directory %s again:", path);
 	return fd;
-}
-
-/* What every libckpt has of struct restart_control; one that encrypts has all. */
-static size_t control_size(const struct restart *r)
-{
-	return r->keyfile[0] ? sizeof(struct restart_control) : offsetof(struct restart_control, moves);
 }
 
 static void plan_identity(struct planner *pl)
@@ -347,8 +331,6 @@ void plan_process(struct planner *pl)
 	pl->plan.maps = pl->plan.vmas;
 	pl->plan.nmaps = pl->plan.nvmas;
 	plan_contents(pl);
-	if (!inside_areas(pl, pl->p->rec.control, control_size(pl->r)))
-		die("%s: damaged: libckpt is not in it", pl->r->path);
 	plan_threads(pl);
 	plan_identity(pl);
 	pl->plan.numbers = descriptors_numbers(pl->descriptors, pl->p->index, &pl->plan.nnumbers);

@@ -3,6 +3,7 @@
  *
  *   choose.c     which image: the file, or the newest complete one of a directory
  *   state.c      what the image says of each process, read and checked as a whole
+ *   check.c      where its memory is, and its threads are in it
  *   capsule.c    namespaces in which pids and clocks are what they were
  *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
  *   tree.c, pstree*.c  which process is made by whom, and when, to be what it was
@@ -81,6 +82,8 @@ int image_verify_all(struct image *img, struct text *why);
 
 /* state.c: read the sections and check that this machine can run it; dies otherwise. */
 void state_read(struct restart *r);
+/* check.c: what the image says of a process's memory can be; dies otherwise. */
+void memory_check(const struct restart *r, const struct saved *p);
 /* Text of a string record of the process, "" when absent; *len may be NULL. */
 const char *state_string(const struct saved *p, uint32_t kind, size_t *len);
 

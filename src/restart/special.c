@@ -47,7 +47,7 @@ void special_own_read(struct special_own *own)
 	fclose(f);
 }
 
-static void old_read(const struct restart *r, const struct saved *p, struct special_plan *s)
+static void old_read(const struct saved *p, struct special_plan *s)
 {
 	struct rec_iter it = rec_iter(p->records, p->nrecords);
 	const struct rec *rec;
@@ -58,17 +58,15 @@ static void old_read(const struct restart *r, const struct saved *p, struct spec
 		rec_get(rec, &v, sizeof(v));
 		if (!(v.flags & (VMA_VDSO | VMA_VVAR)))
 			continue;
-		if (!area_plausible(&v, 0))
-			die("%s: damaged: area %lx-%lx", r->path, (long)v.start, (long)v.end);
 		special_add(s->old, &s->nold, v.start, v.end, v.flags & VMA_VDSO);
 	}
 }
 
-void special_read(const struct restart *r, const struct saved *p, const struct special_own *own,
+void special_read(const struct saved *p, const struct special_own *own,
 		  struct special_plan *s)
 {
 	*s = (struct special_plan){.own = own};
-	old_read(r, p, s);
+	old_read(p, s);
 	s->other_kernel = s->nold != own->n || own->hash != p->rec.vdso_hash;
 	for (uint32_t i = 0; i < s->nold && !s->other_kernel; i++)
 		s->other_kernel = s->old[i].len != own->area[i].len;

@@ -29,7 +29,7 @@ struct special_plan {
 };
 
 void special_own_read(struct special_own *own);
-void special_read(const struct restart *r, const struct saved *p, const struct special_own *own,
+void special_read(const struct saved *p, const struct special_own *own,
 		  struct special_plan *s);
 /* Bytes of a hole that takes ours. */
 uint64_t special_span(const struct special_own *own);

@@ -114,5 +114,6 @@ void state_read(struct restart *r)
 	for (uint32_t i = 0; i < r->nprocesses; i++) {
 		process_read(r, i);
 		user_check(r, &r->processes[i].rec);
+		memory_check(r, &r->processes[i]);
 	}
 }
