@@ -58,6 +58,7 @@ extern int ckpt_real_interval(unsigned int seconds) __asm__("ckpt_interval") __a
 extern int ckpt_real_announce(int signo) __asm__("ckpt_announce") __attribute__((weak));
 extern int ckpt_real_announced(void) __asm__("ckpt_announced") __attribute__((weak));
 extern int ckpt_real_proceed(void) __asm__("ckpt_proceed") __attribute__((weak));
+extern int ckpt_real_become(const char *image) __asm__("ckpt_become") __attribute__((weak));
 extern int ckpt_real_is_enabled(void) __asm__("ckpt_is_enabled") __attribute__((weak));
 extern void ckpt_real_disable(void) __asm__("ckpt_disable") __attribute__((weak));
 extern void ckpt_real_enable(void) __asm__("ckpt_enable") __attribute__((weak));
@@ -72,6 +73,7 @@ static inline int ckpt_interval(unsigned int seconds) __asm__("ckpt_inline_inter
 static inline int ckpt_announce(int signo) __asm__("ckpt_inline_announce");
 static inline int ckpt_announced(void) __asm__("ckpt_inline_announced");
 static inline int ckpt_proceed(void) __asm__("ckpt_inline_proceed");
+static inline int ckpt_become(const char *image) __asm__("ckpt_inline_become");
 static inline int ckpt_is_enabled(void) __asm__("ckpt_inline_is_enabled");
 static inline void ckpt_disable(void) __asm__("ckpt_inline_disable");
 static inline void ckpt_enable(void) __asm__("ckpt_inline_enable");
@@ -159,6 +161,19 @@ static inline int ckpt_proceed(void)
 {
 	if (ckpt_real_proceed)
 		return ckpt_real_proceed();
+	errno = ENOTCONN;
+	return -1;
+}
+
+/*
+ * End this job, and go on with what is in the image, an absolute path, on the same terminal and as the same process
+ * for whoever has started it. For the job's first process, which is to have verified the image. Returns only when it
+ * fails, -1: ENOTCONN, EINVAL, ENAMETOOLONG; EPERM: not the first process; or another error.
+ */
+static inline int ckpt_become(const char *image)
+{
+	if (ckpt_real_become)
+		return ckpt_real_become(image);
 	errno = ENOTCONN;
 	return -1;
 }

@@ -40,7 +40,7 @@ struct restart_sync {
 
 struct restart_control {
 	uint64_t magic;
-	uint64_t restarted;   /* set to 1 by the restorer; 0 in every running program */
+	uint64_t restarted;   /* set by the restorer to ckpt_restart's pid, as that sees it; 0 in every running program */
 	uint64_t blob_start;  /* the restorer's memory, unmapped by libckpt's leader */
 	uint64_t blob_len;
 	uint64_t drop_caps;   /* 1: capabilities came from the capsule, drop them all */
@@ -231,6 +231,14 @@ struct restore_job {
 	char socket[108]; /* for restart_control, as are these: */
 	char moves[MOVES_MAX];
 	char keyfile[CKPT_KEYFILE_MAX]; /* "": the image is not encrypted */
+	uint64_t outside_pid; /* ckpt_restart's */
 };
+
+/* The file by which a restarted job asks the ckpt_restart outside to become another image; see become.c. */
+enum { BECOME_PATH_MAX = 108 + 32 };
+static inline void become_path(struct text *t, const char *socket, int64_t outside_pid)
+{
+	text_put(t, "%s.become.%ld", socket, (long)outside_pid);
+}
 
 #endif

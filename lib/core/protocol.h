@@ -102,7 +102,10 @@ struct msg_hello {
 	char exe_name[64];
 	struct job_config config;
 };
-enum { HELLO_RESTARTED = 1 };
+enum {
+	HELLO_RESTARTED = 1,
+	HELLO_LEAVES = 2, /* it is none of a job any more */
+};
 
 /* request 0: the process asks for a checkpoint of its job itself (ckpt_checkpoint()). */
 struct msg_leader {

@@ -53,8 +53,8 @@ static int spawn_coordinator(void *arg)
 	return 0;
 }
 
-/* ckpt_coordinator beside libckpt.so, as built (../bin) or as installed (../../bin). */
-static bool coordinator_path(char *path, size_t n)
+/* Programs lie beside libckpt.so, as built (../bin) or as installed (../../bin). */
+bool program_path(const char *name, char *path, size_t n)
 {
 	static const char *const where[] = {"../bin", "../../bin"};
 	Dl_info info;
@@ -64,9 +64,8 @@ static bool coordinator_path(char *path, size_t n)
 	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
 		const char *slash = strrchr(info.dli_fname, '/');
 
-		if (slash && snprintf(path, n, "%.*s/%s/ckpt_coordinator",
-				      (int)(slash - info.dli_fname), info.dli_fname,
-				      where[i]) < (int)n && access(path, X_OK) == 0)
+		if (slash && snprintf(path, n, "%.*s/%s/%s", (int)(slash - info.dli_fname),
+				      info.dli_fname, where[i], name) < (int)n && access(path, X_OK) == 0)
 			return true;
 	}
 	return false;
@@ -79,7 +78,7 @@ static void coordinator_start(void)
 	int status;
 	long pid;
 
-	if (!coordinator_path(path, sizeof(path)))
+	if (!program_path("ckpt_coordinator", path, sizeof(path)))
 		return;
 	/* A checkpoint meanwhile would use the same stack. */
 	sigfillset(&all);

@@ -22,6 +22,11 @@ bool handler_is_disabled_here(void) HIDDEN; /* by this one */
  */
 void handler_checkpoint(struct api_call *call) HIDDEN;
 
+/* ---- api.c ---- */
+
+/* The path of a program of ours; false: it is not there. */
+bool program_path(const char *name, char *path, size_t n) HIDDEN;
+
 /* ---- announce.c: programs that are told before ---- */
 
 /* True: the program has been told of the coordinator's request, and has time left to come by itself. */

@@ -413,6 +413,7 @@ static void restart_meet(struct restart_sync *sync)
 
 static void restart_control_take(void)
 {
+	preload.outside_pid = restart_control.restarted;
 	restart_control.restarted = 0;
 	preload.restarts++;
 	preload.vdso_start = restart_control.vdso_start;

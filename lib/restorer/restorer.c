@@ -21,7 +21,7 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 
 	if (c->magic != RESTART_CONTROL_MAGIC && (c->magic != RESTART_CONTROL_MAGIC_OLD || job->moves[0]))
 		fail(job, "find libckpt at", p->control, -ENOENT);
-	c->restarted = 1;
+	c->restarted = job->outside_pid;
 	c->blob_start = job->region_start;
 	c->blob_len = job->region_len;
 	c->drop_caps = job->drop_caps;

@@ -212,6 +212,14 @@ static void process_is_over(struct watch *w, uint32_t events)
 	process_remove(CONTAINER_OF(w, struct process, ended));
 }
 
+void process_forget(int pid)
+{
+	struct process *p = process_find(pid);
+
+	if (p)
+		process_remove(p);
+}
+
 /* ---- beginnings ---- */
 
 /* Who gets its orphans: an ancestor outside of the job, whoever of them is a subreaper. */

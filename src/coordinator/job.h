@@ -61,6 +61,8 @@ struct job *jobs(void);
  */
 struct process *process_add(int pid, int pidfd, const struct job_config *config);
 struct process *process_find(int pid);
+/* It has become another program, which is none of a job. */
+void process_forget(int pid);
 
 /*
  * Look through /proc for processes of jobs that have not said hello to us. socket_path is ours:

@@ -31,6 +31,10 @@ static int take_hello(struct peer *p, const union any_msg *m)
 
 	if (config_check(c))
 		return -EPROTO;
+	if (m->hello.flags & HELLO_LEAVES) {
+		process_forget(p->pid);
+		return 0;
+	}
 	process = process_add(p->pid, peer_pidfd(p), c);
 	if (!process || !(m->hello.flags & HELLO_RESTARTED))
 		return 0;

@@ -2,7 +2,7 @@
  * The capsule: pid, mount and time namespaces in which the program finds the ids and clocks it had; a
  * user namespace around them when we have no right to make them ourselves.
  *
- *   ckpt_restart (outside)
+ *   ckpt_restart (outside, in no namespace of ours: it may make a capsule again, see become.c)
  *     └─ init of the capsule: reaps; ends when all else in it has ended (init.c)
  *          └─ the job's processes, and stand-ins for those that were outside of it (pstree.c)
  *
@@ -20,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,6 +173,54 @@ static void inside_main(struct restart *r, int events)
 	init_run(r, events);
 }
 
+/* Enter the namespaces, make init in them as a child of our parent's, tell its pid, and end. */
+static void maker_main(struct restart *r, int events, int tell)
+{
+	pid_t init;
+
+	namespaces_enter(r);
+	clocks_set(&r->processes[0].rec);
+	init = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (init < 0)
+		die("cannot fork:");
+	if (init == 0) {
+		close(tell);
+		inside_main(r, events);
+	}
+	if (write(tell, &init, sizeof(init)) != sizeof(init))
+		die("cannot write to a pipe:");
+	_exit(0);
+}
+
+/* init, in its namespaces, as our child. */
+static pid_t init_make(struct restart *r, int inside, int outside)
+{
+	pid_t maker, init = 0;
+	int ends[2], status;
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		die("cannot make a pipe:");
+	maker = fork();
+	if (maker < 0)
+		die("cannot fork:");
+	if (maker == 0) {
+		close(outside);
+		close(ends[0]);
+		maker_main(r, inside, ends[1]);
+	}
+	fault(FAULT_RESTART_NAMESPACES);
+	close(ends[1]);
+	n = read(ends[0], &init, sizeof(init));
+	close(ends[0]);
+	waitpid(maker, &status, 0);
+	if (n == sizeof(init))
+		return init;
+	if (WIFSIGNALED(status))
+		die("the process that makes the namespaces was killed (signal %d)", WTERMSIG(status));
+	exit(STATUS_OWN); /* it has told why */
+}
+
 int capsule_run(struct restart *r)
 {
 	int sv[2];
@@ -180,16 +229,7 @@ int capsule_run(struct restart *r)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		die("cannot make a socket:");
 	r->own_ipc = ipc_check(r) && !r->opt.no_capsule;
-	namespaces_enter(r);
-	clocks_set(&r->processes[0].rec);
-	fault(FAULT_RESTART_NAMESPACES);
-	init = fork();
-	if (init < 0)
-		die("cannot fork:");
-	if (init == 0) {
-		close(sv[0]);
-		inside_main(r, sv[1]);
-	}
+	init = init_make(r, sv[1], sv[0]);
 	close(sv[1]);
 	fault(FAULT_RESTART_FORKED);
 	return supervise(r, sv[0], init);

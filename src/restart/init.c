@@ -301,6 +301,7 @@ static struct restore_job job_describe(struct init *in)
 	}
 	for (uint32_t i = 0; i < in->tree.n; i++)
 		job.nfirst += in->tree.nodes[i].table == TABLE_FIRST;
+	job.outside_pid = r->pid;
 	str_copy(job.socket, r->socket, sizeof(job.socket));
 	memcpy(job.moves, r->opt.moves, sizeof(job.moves));
 	str_copy(job.keyfile, r->keyfile, sizeof(job.keyfile));

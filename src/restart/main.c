@@ -86,12 +86,29 @@ static void terminal_find(struct restart *r)
 	}
 }
 
+/* There is to be one; and we may have been a program of a job, before ckpt_become(), which it is to forget. */
+static void coordinator_greet(void)
+{
+	struct msg_hello h = {.pid = getpid(), .flags = HELLO_LEAVES};
+	int fd = coordinator_connect(true);
+
+	if (fd < 0)
+		return;
+	MSG_INIT(&h, MSG_HELLO);
+	config_default(&h.config);
+	str_copy(h.config.job, "none", sizeof(h.config.job));
+	msg_send(fd, &h.m);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct restart r;
-	int fd;
 
 	die_init("ckpt_restart", STATUS_OWN);
+	r.pid = getpid();
+	r.argc = argc;
+	r.argv = argv;
 	options_read(argc, argv, &r.opt);
 	runtime_fault(&r.fault);
 	fault_armed = r.fault.pid ? 0 : r.fault.armed;
@@ -103,9 +120,7 @@ int main(int argc, char **argv)
 		newer_tell(&r);
 	fault(FAULT_RESTART_STATE);
 	runtime_socket_path(r.socket);
-	fd = coordinator_connect(true);
-	if (fd >= 0)
-		close(fd);
+	coordinator_greet();
 	terminal_find(&r);
 	return capsule_run(&r);
 }

@@ -17,6 +17,7 @@
  *   region.c     the memory in which the restorer runs
  *   devpts.c     pseudo terminals of the capsule's own
  *   terminal.c   the terminal's foreground group, from inside
+ *   become.c     a job that asks to be replaced by another image
  *   supervise.c  the outside: signals in, stops and the exit status out, the terminal
  *
  * The restorer (lib/restorer) does the rest, in each process.
@@ -57,6 +58,9 @@ struct saved {
 struct restart {
 	struct options opt;
 	struct fault fault; /* for tests */
+	pid_t pid;	  /* ours */
+	int argc;	  /* as we were called; the last argument is the image */
+	char **argv;
 	char path[CKPT_PATH_MAX]; /* of the image chosen */
 	char socket[108];	  /* of the coordinator */
 	char keyfile[CKPT_KEYFILE_MAX]; /* that the image's key is in, absolute; "": it is not encrypted */
@@ -115,5 +119,11 @@ void terminal_repaint(const struct restart *r);
 
 /* supervise.c: stay until the programs and their writers have ended; the exit status. */
 int supervise(struct restart *r, int events, pid_t init);
+
+
+/* become.c: has the job asked to become another image? path: room for CKPT_PATH_MAX. Forgets that it was asked. */
+bool become_asked(const struct restart *r, char *path);
+/* Be ckpt_restart of that image from now on. Dies. */
+void become(const struct restart *r, char *path) __attribute__((noreturn));
 
 #endif

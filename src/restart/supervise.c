@@ -35,6 +35,8 @@ struct outside {
 	bool is_first;	/* it is the one that the job was started as: its status is ours */
 	bool ended;	/* status is known; it may be before we are told that the job */
 	bool started;	/* has been restored, and without that it is nobody's */
+	bool becomes;	/* the image at path takes its place, when all has ended */
+	char path[CKPT_PATH_MAX];
 };
 
 /* Signals that are passed on; the rest keep their action on us. */
@@ -254,6 +256,16 @@ static int exit_status(const struct outside *o)
 	return WIFSIGNALED(s) ? 128 + WTERMSIG(s) : WEXITSTATUS(s);
 }
 
+/* The first process has ended: it may have asked for another image, and nobody else of the job is to go on. */
+static void look_for_image(const struct restart *r, struct outside *o)
+{
+	if (!o->ended || o->becomes || !become_asked(r, o->path))
+		return;
+	o->becomes = true;
+	if (o->init)
+		kill(o->init, SIGKILL);
+}
+
 int supervise(struct restart *r, int events, pid_t init)
 {
 	struct outside o = {
@@ -268,6 +280,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	struct pollfd p[2] = {{.fd = o.signals, .events = POLLIN}, {.fd = events, .events = POLLIN}};
 
 	image_key_wipe(&r->image.key, sizeof(r->image.key));
+	become_asked(r, o.path); /* of another one that had our pid */
 	if (waitpid(init, &o.init_status, WNOHANG) == init)
 		o.init = 0;
 	while (o.init) {
@@ -275,12 +288,16 @@ int supervise(struct restart *r, int events, pid_t init)
 			continue;
 		if (p[1].revents && !on_event(&o))
 			p[1].fd = -1;
+		look_for_image(r, &o);
 		if (p[0].revents)
 			on_signal(&o);
 	}
 	while (p[1].fd >= 0 && on_event(&o))
 		;
 	foreground_take(&o);
+	look_for_image(r, &o);
+	if (o.becomes)
+		become(r, o.path);
 	if (!(o.started && o.ended) && WIFSIGNALED(o.init_status))
 		warn("%s: the process that stands above the job was killed (signal %d)", r->path, WTERMSIG(o.init_status));
 	return exit_status(&o);

@@ -19,3 +19,15 @@ from ._hooks import after, before, on_restart
 
 __all__ = ["Checkpoint", "CheckpointError", "Error", "NotLaunchedError", "after", "before", "checkpoint",
            "critical", "every", "generation", "is_enabled", "on_restart", "save_workspace"]
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """What ``%load_ext ckpt`` calls."""
+    from . import _ipython
+    _ipython.load(ipython)
+
+
+def unload_ipython_extension(ipython: object) -> None:
+    """What ``%unload_ext ckpt`` calls."""
+    from . import _ipython
+    _ipython.unload(ipython)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from typing import Optional
 
@@ -29,6 +30,7 @@ if _there:
     _dll.ckpt_generation.restype = ctypes.c_ulong
     _dll.ckpt_restarts.restype = ctypes.c_uint
     _dll.ckpt_interval.argtypes = [ctypes.c_uint]
+    _dll.ckpt_become.argtypes = [ctypes.c_char_p]
 
 
 def is_enabled() -> bool:
@@ -66,6 +68,15 @@ def interval(seconds: int) -> None:
     if _dll.ckpt_interval(seconds) < 0:
         err = ctypes.get_errno()
         raise OSError(err, os.strerror(err))
+
+
+def become(path: str) -> str:
+    """End, and be what is in that image; returns only with the reason why not."""
+    _dll.ckpt_become(os.fsencode(path))
+    err = ctypes.get_errno()
+    if err == errno.EPERM:
+        return "only the process that ckpt_launch became can be replaced, not one that it has started"
+    return os.strerror(err)
 
 
 def announce(signo: int) -> float:
