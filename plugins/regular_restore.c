@@ -141,10 +141,19 @@ static int file_check(struct plugin_ctx *c, struct plugin_file *f, int fd, enum 
 
 /* ---- Opening ----------------------------------------------------------------------------- */
 
+/* A log that was rotated since has another name, which f->data is then; fill() gives it back its own. */
+static void renamed_find(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
+{
+	bool log = use == FILE_SEQUENTIAL || (use == FILE_READ_ONLY && inode_written(f));
+
+	if (log && f->policy != FILES_IGNORE)
+		f->data = (void *)plugin_renamed(c, f);
+}
+
 /* What stands at the path, not opened yet. */
 static int place_open(const struct plugin_file *f)
 {
-	return sys_open(f->link, O_PATH | O_CLOEXEC | (plugin_writes(f) ? O_NOFOLLOW : 0), 0);
+	return sys_open(f->data ? f->data : f->link, O_PATH | O_CLOEXEC | (plugin_writes(f) ? O_NOFOLLOW : 0), 0);
 }
 
 /* Its mode may forbid what it did not when the file was made: for the owner it can be changed. */
@@ -188,8 +197,10 @@ static int file_make(struct plugin_ctx *c, const struct plugin_file *f)
 
 static int named_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
 {
-	int place = place_open(f), err = 0, fd;
+	int place, err = 0, fd;
 
+	renamed_find(c, f, use);
+	place = place_open(f);
 	if (place == -ENOENT && may_be_made(c, f)) {
 		err = file_make(c, f);
 		place = err ? err : place_open(f);
@@ -289,6 +300,10 @@ static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum fil
 
 	if (err || use == FILE_READ_ONLY || f->policy == FILES_IGNORE)
 		return 0;
+	if (f->data) {
+		err = plugin_rename_back(c, f, f->data);
+		return err ? plugin_fail(c, f, err, "can't have its name again") : cut_back(c, f, &st);
+	}
 	if (f->policy == FILES_TRUNCATE)
 		return cut_back(c, f, &st);
 	if (use == FILE_IN_PLACE || (use == FILE_SEQUENTIAL && f->object && !is_same(f, &st))) {

@@ -288,6 +288,10 @@ const char *plugin_moved_path(struct plugin_ctx *c, const char *path) PLUGIN_CAL
 int64_t plugin_saved_at(struct plugin_ctx *c) PLUGIN_CALL;
 /* Rename what stands at path, beside f, to PATH.ckpt-aside-N, which nothing has; noted. 0 or -errno. */
 int plugin_set_aside(struct plugin_ctx *c, const struct plugin_file *f, const char *path) PLUGIN_CALL;
+/* The path beside f's own that leads to f's inode now, as that of a log that was rotated; NULL: none, or it needs none. */
+const char *plugin_renamed(struct plugin_ctx *c, const struct plugin_file *f) PLUGIN_CALL;
+/* Undo that: what stands at f's own path is set aside. 0 or -errno. */
+int plugin_rename_back(struct plugin_ctx *c, const struct plugin_file *f, const char *path) PLUGIN_CALL;
 /* Open the inode behind our descriptor fd anew: a descriptor or -errno. */
 int plugin_open_again(int fd, uint32_t flags) PLUGIN_CALL;
 /*

@@ -133,6 +133,30 @@ def test_no_line_is_doubled_or_missing(ckpt, how):
     assert job.output() == "begin\n" + (lines if how == "tee" else "") + "end\n"
 
 
+ROTATING = """
+import logging, logging.handlers, time
+h = logging.handlers.RotatingFileHandler("app.log", maxBytes=%d, backupCount=100)
+log = logging.getLogger(); log.addHandler(h); log.setLevel(logging.INFO)
+for i in range(400):
+    log.info("line %%d %%s", i, "." * %d)
+    print(i, flush=True)
+    time.sleep(0.002)
+"""
+
+
+@pytest.mark.parametrize("size", [600, 200000], ids=["small", "large"])
+def test_rotated_logs_are_those_of_a_run_left_alone(ckpt, size):
+    argv = [PYTHON, "-c", ROTATING % (size, size // 20)]
+    alone, ours = ckpt.mkdir("alone"), ckpt.mkdir("ours")
+    expected = ckpt.uninterrupted(argv, cwd=alone)
+    job = chain(ckpt, ckpt.launch(argv, cwd=ours), 3)
+    assert job.output() == expected
+    names = [n for n in os.listdir(ours) if ".ckpt-aside-" not in n]
+    assert sorted(names) == sorted(os.listdir(alone))
+    for name in names:
+        assert open(os.path.join(ours, name)).read() == open(os.path.join(alone, name)).read(), name
+
+
 def test_a_log_begun_anew_in_a_loop_comes_back(ckpt):
     """`cmd > log`: the log is that of another command now, or gone."""
     path = ckpt.file("log")

@@ -101,14 +101,15 @@ def all_files():
 
 def check_refused(ckpt, image, options, path, change, message):
     before, times = open(path, "rb").read(), os.stat(path)
-    os.link(path, path + ".kept")
+    kept = ckpt.path("kept")  # no name that a rotated log would have
+    os.link(path, kept)
     CHANGES[change](path)
     done = ckpt.run("ckpt_restart", *options, image)
     assert done.returncode == 125, (path, done.stderr)
     assert "(%s): %s" % (path, message) in done.stderr, done.stderr
-    os.rename(path + ".kept", path)
-    if os.path.exists(path + ".kept"):  # two names of one inode
-        os.unlink(path + ".kept")
+    os.rename(kept, path)
+    if os.path.exists(kept):  # two names of one inode
+        os.unlink(kept)
     with open(path, "r+b") as f:
         f.truncate(0)
         f.write(before)
@@ -198,7 +199,8 @@ def test_what_is_planted_at_the_path_is_not_followed(ckpt):
     job.kill()
     for name in ("log", "data", "input"):
         path = ckpt.path(name)
-        os.rename(path, path + ".kept")
+        kept = ckpt.path("kept-" + name)
+        os.rename(path, kept)
         os.mkfifo(path)
         done = ckpt.run("ckpt_restart", image)
         assert done.returncode == 125 and "(%s): is no regular file now" % path in done.stderr, done.stderr
@@ -208,8 +210,8 @@ def test_what_is_planted_at_the_path_is_not_followed(ckpt):
             done = ckpt.run("ckpt_restart", "--files=force", image)
             assert done.returncode == 125 and "(%s): is a symbolic link now" % path in done.stderr, done.stderr
             os.unlink(path)
-            os.rename(path + ".kept", path)
-    os.symlink("input.kept", ckpt.path("input"))
+            os.rename(kept, path)
+    os.symlink("kept-input", ckpt.path("input"))
     let_go(ckpt)
     job = ckpt.restart(image, job)
     job.wait()

@@ -161,3 +161,24 @@ def test_a_wrong_move_is_told(ckpt, value):
     done = ckpt.run("ckpt_restart", "--map-path", value, "/dev/null")
     assert done.returncode == 125 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("ckpt_restart: --map-path " + value + ": "), done.stderr
+
+
+def test_an_executable_that_was_moved(ckpt, programs):
+    """Its text is in the image; /proc/self/exe leads to where it is now."""
+    old, new = ckpt.mkdir("old"), ckpt.dir + "/new"
+    for name in ("counter.py", "common.py"):
+        shutil.copy(os.path.join(programs, "progs", name), old)
+    shutil.copy(os.path.realpath(PYTHON), old + "/python")
+    job = ckpt.launch([old + "/python", old + "/counter.py", "200"], cwd=old)
+    job.wait_output("line 5\n")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    os.rename(old, new)
+    job = ckpt.restart(image, job, ["--map-path", old + "=" + new], cwd=new)
+    ckpt.wait_known(job)
+    assert os.readlink("/proc/%d/exe" % job.wait_program()) == new + "/python"
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    job = ckpt.restart(image, job)
+    job.wait()
+    assert "line 199\n" in job.output() and job.output().count("line 7\n") == 1
