@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from ckpttest import alive, wait_for
 from test_descriptors import PYTHON, WAIT, let_go
 
 BOTH = pytest.mark.parametrize("ckpt", [{}, {"root": True}], indirect=True, ids=["user", "root"])
@@ -129,6 +130,7 @@ def test_every_checkpoint_after_a_move_goes_to_the_new_place(ckpt):
             if again:
                 for pid in ckpt.coordinators():
                     os.kill(pid, 9)
+                    wait_for(lambda: not alive(pid), "the end of the coordinator")
             image = ckpt.checkpoint()["image"]
             assert os.path.dirname(image) == new + "/images", (i, again)
         old = new
