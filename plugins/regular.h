@@ -10,9 +10,9 @@
  *	unsaved		the same, but its content is not saved: left as it is
  *	deleted		no name leads to it: content in the image, made anew without a name
  *
- * A file that is gone, and whose content is in the image, is made anew. One that is another file under the
- * same name now, or shorter, is an error unless the user said force. The same inode, or the same
- * size and time (a copy), is the same file.
+ * A log that was rotated is found by its inode. A file that is gone, and whose content is saved, is made anew. One
+ * that is another file under the same name now, or shorter, is an error unless the user said force. The same inode,
+ * or the same size and time (a copy), is the same file.
  */
 #ifndef PLUGIN_REGULAR_H
 #define PLUGIN_REGULAR_H
