@@ -419,6 +419,27 @@ m[5] = 1
     assert p.digest("small") == was and p.answer("m[5000], len(m)") == "(0, %d)" % MIB
 
 
+def test_shared_memory_with_a_name_outlives_a_reboot(ckpt):
+    p = Program(ckpt, """
+from multiprocessing import shared_memory
+s = shared_memory.SharedMemory(create=True, size=20 * MIB)
+s.buf[5] = 5
+s.buf[17 * MIB:18 * MIB] = b"s" * MIB
+path = "/dev/shm/" + s.name
+""")
+    path, (image, told) = p.answer("path"), p.checkpoint()
+    p.ask("s.buf[5] = 6; s.buf[3 * MIB] = 1")
+    p.kill()
+    with contextlib.suppress(FileNotFoundError):  # its tracker may have outlived it
+        os.unlink(path)
+    p.restart(image)
+    assert p.answer("s.buf[5], s.buf[3 * MIB], bytes(s.buf[18 * MIB - 2:18 * MIB + 1]), len(s.buf)") == str(
+        (5, 0, b"ss\0", 20 * MIB))
+    assert os.stat(path).st_size == 20 * MIB and os.stat(path).st_mode & 0o777 == 0o600
+    p.ask("s.close(); s.unlink()")
+    assert not os.path.exists(path)
+
+
 def test_a_check_writes_nothing(ckpt):
     Program(ckpt, BIG)
     ckpt.command("--check")
