@@ -59,7 +59,7 @@ def test_chain(ckpt, programs):
 
 def test_several_processes(ckpt, programs):
     key = key_file(ckpt)
-    ckpt.chain([PYTHON, "-B", os.path.join(programs, "progs", "pool.py"), "fork"], generations=2, by="time",
+    ckpt.chain([PYTHON, "-B", os.path.join(programs, "progs", "pool.py"), "fork"], generations=2,
                options=["--encrypt=" + key])
 
 
