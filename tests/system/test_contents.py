@@ -440,6 +440,18 @@ path = "/dev/shm/" + s.name
     assert not os.path.exists(path)
 
 
+def test_an_encrypted_image_has_all_in_itself(ckpt):
+    key = ckpt.file("key", os.urandom(32), mode=0o600)
+    p = Program(ckpt, BIG, MAPPED, options=["--encrypt=" + key])
+    was, mapped = p.digest(), p.digest("mapped")
+    image, told = p.checkpoint()
+    assert told["files_bytes"] == 0 and not os.path.exists(image + ".files")
+    p.ask("f.write(b'lost' * MIB); f.flush(); m[0:5] = b'later'; m[3 * MIB] = 3")
+    p.kill()
+    p.restart(image, ["--key=" + key])
+    assert (p.digest(), p.digest("mapped")) == (was, mapped)
+
+
 def test_a_check_writes_nothing(ckpt):
     Program(ckpt, BIG)
     ckpt.command("--check")
