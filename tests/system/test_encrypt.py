@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from ckpttest import processes
-from test_bad_input import BOTH, OWN, PYTHON, counter, launch_fails, nothing_partial, one_line, restart_fails, verify
+from test_bad_input import BOTH, OWN, PYTHON, counter, expected, launch_fails, nothing_partial, one_line, restart_fails, verify
 
 SECRET = b"the-password-of-nobody-"
 HOLDER = """
@@ -53,14 +53,52 @@ def write(path, content):
 @pytest.mark.parametrize("ckpt", [{"compress": "zstd"}, {"compress": "none"}, {"root": True}], indirect=True,
                          ids=["zstd", "none", "root"])
 def test_chain(ckpt, programs):
-    key = key_file(ckpt)
-    ckpt.chain(counter(programs, 300), generations=3, options=["--encrypt=" + key])
+    key, gate = key_file(ckpt), ckpt.path("gate")
+    job = ckpt.launch(counter(programs, 200), ["--encrypt=" + key], env={"GATE": gate})
+    for line in (20, 50, 80):
+        job.wait_output("line %d\n" % line)
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+        job = ckpt.restart(image, job)
+    ckpt.file("gate")
+    job.wait()
+    assert job.output() == expected(200)
 
 
-def test_several_processes(ckpt, programs):
-    key = key_file(ckpt)
-    ckpt.chain([PYTHON, "-B", os.path.join(programs, "progs", "pool.py"), "fork"], generations=2,
-               options=["--encrypt=" + key])
+FORKS = """
+import hashlib, os, sys, time
+data = [b"shared %d" % i for i in range(20000)]
+def child(n):
+    r, w = os.pipe()
+    if os.fork():
+        return r
+    own = [b"own %d %d" % (n, i) for i in range(1000)]
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.005)
+    os.write(w, hashlib.sha256(b"".join(data + own)).hexdigest().encode())
+    os._exit(0)
+pipes = [child(n) for n in range(3)]
+print("line 5", flush=True)
+for r in pipes:
+    print(os.read(r, 100).decode(), flush=True)
+"""
+
+
+def test_several_processes(ckpt):
+    """What they share is sealed once, by one of them, and opened by all."""
+    key, gate = key_file(ckpt), ckpt.path("gate")
+    job = launch(ckpt, key, [PYTHON, "-B", ckpt.file("forks.py", FORKS), gate])
+    for _ in range(2):
+        result = ckpt.checkpoint()
+        assert result["processes"] == 4
+        job.kill()
+        job = ckpt.restart(result["image"], job)
+    ckpt.wait_known(job)
+    ckpt.file("gate")
+    job.wait()
+    shared = b"".join(b"shared %d" % i for i in range(20000))
+    own = [b"".join(b"own %d %d" % (n, i) for i in range(1000)) for n in range(3)]
+    assert job.output().split()[2:] == [hashlib.sha256(shared + o).hexdigest() for o in own]
 
 
 def test_variable_is_as_good_as_the_option(ckpt, programs):
