@@ -52,7 +52,7 @@ class Pair:
 
     def __init__(self, ckpt, programs):
         self.ckpt = ckpt
-        self.job = ckpt.launch([os.path.join(programs, "apps", "fault_pair"), str(STEPS), str(MS)],
+        self.job = ckpt.launch([os.path.join(programs, "apps", "fault_pair"), "content", str(STEPS), str(MS)],
                                compress="zstd:1")
         self.job.wait_output("\n5 5 5\n")
         self.good()
