@@ -5,6 +5,7 @@
 #	make check		all tests
 #	make install		DESTDIR and prefix (default /usr/local) as usual
 #	make bench, make fuzz	figures; fuzzing of all parsers, FUZZ_SECONDS (60) each
+#	make sanitize		unit tests and some system tests, with AddressSanitizer and UBSan compiled in
 #	make chain		CHAIN (1000) generations of checkpoint, kill and restart; draws doc/chain.png
 #	make tidy, make format, make clean
 #	make packages		installs the Debian packages that are missing (as root), or names them
@@ -16,7 +17,7 @@ B := build
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check bench chain fuzz tidy format lint clean install packages frozen unit programs-system
+.PHONY: all demo check bench chain fuzz sanitize tidy format lint clean install packages frozen unit programs-system
 
 all:
 
@@ -29,11 +30,12 @@ PACKAGES_check := mandoc python3 python3-pytest python3-numpy
 PACKAGES_chain := python3 python3-numpy python3-matplotlib
 PACKAGES_bench := python3 python3-numpy python3-dill zstd strace gdb criu
 PACKAGES_fuzz := clang
+PACKAGES_sanitize := python3 python3-pytest python3-numpy
 PACKAGES_tidy := clang-tidy
 PACKAGES_format := clang-format
 -include tests/packages.mk
 
-WANT_PACKAGES := $(filter demo check bench chain fuzz tidy format install packages,$(MAKECMDGOALS))
+WANT_PACKAGES := $(filter demo check bench chain fuzz sanitize tidy format install packages,$(MAKECMDGOALS))
 NEEDED_PACKAGES = $(sort $(PACKAGES) $(foreach g,$(WANT_PACKAGES),$(PACKAGES_$(g))))
 
 # On a system without dpkg configure says what is missing.
@@ -267,7 +269,7 @@ $(B)/libcoordinator.a: $(UNIT_COORDINATOR)
 $(B)/tests/unit: $(UNIT_OBJ) $(if $(UNIT_COORDINATOR),$(B)/libcoordinator.a) $(LIBCOMMON) $(LIBCORE)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ARCHIVES) $(CHECK_LIBS) $(ELF_LIBS) -lpthread
+	@$(CC) $(CFLAGS) -o $@ $(UNIT_OBJ) $(filter %.a,$^) $(ARCHIVES) $(CHECK_LIBS) $(ELF_LIBS) -lpthread
 
 unit: $(UNIT)
 	$(UNIT)
@@ -340,10 +342,11 @@ $(FUZZ_BIN): $(B)/%: %.c $(CORE_SRC) $(wildcard lib/core/*.h) $(B)/config.mk
 	@$(CLANG) $(INC_core) $(filter-out -MMD -MP,$(BASE)) -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(FUZZ_MORE) \
 		$(CORE_SRC) $(ARCHIVES)
 
-# Small images and maps to begin with, in a directory for each target.
-$(B)/fuzz-seeds: tests/fuzz/seed.c $(LIBCORE)
+# Images, small ones and a real one, maps and so on to begin with, in a directory for each target.
+$(B)/fuzz-seeds: tests/fuzz/seed.c tests/fuzz/real_image.sh $(LIBCORE) $(LIBCKPT) $(BINARIES)
 	@$(CC) $(INC_core) $(BASE) -o $(B)/fuzz-seed $< $(LIBCORE) $(ARCHIVES)
-	@rm -rf $@ && mkdir -p $@ && $(B)/fuzz-seed $@
+	@rm -rf $@ && mkdir -p $@
+	@sh tests/fuzz/real_image.sh $(B)/bin $(B)/fuzz-image && $(B)/fuzz-seed $@ $(B)/fuzz-image/*.00001.ckpt
 	@cp -r tests/fuzz/python_seeds $@/python_fuzz
 
 fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
@@ -355,6 +358,25 @@ fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
 			>$(B)/fuzz-$$f.log 2>&1 || { tail -n 40 $(B)/fuzz-$$f.log >&2; exit 1; }; \
 		grep -E 'DONE|number_of_executed' $(B)/fuzz-$$f.log; \
 	done
+
+# ---- sanitizers ----------------------------------------------------------------------------------
+
+# Programs and unit tests have AddressSanitizer; libckpt.so and the restorer, which run without libc, UBSan that
+# traps. Not alignment: images are read where they lie, and x86-64 does not mind. Not null pointers to nothing, as
+# of empty arrays to qsort(3). Not leaks: programs end.
+SANITIZE_UB := -fsanitize=undefined -fno-sanitize=alignment,nonnull-attribute
+SANITIZE_TRAP := $(SANITIZE_UB) -fsanitize-undefined-trap-on-error
+SANITIZE_HOSTED := -fsanitize=address $(SANITIZE_UB) -fno-sanitize-recover=all
+SANITIZE_TESTS ?= tests/system/test_restart.py tests/system/test_inspect.py tests/system/test_encrypt.py \
+	tests/system/test_bad_input.py tests/system/test_mutated.py
+
+sanitize: all programs-system
+	$(MAKE) B=$(B)/trap CFLAGS='$(SANITIZE_TRAP)' FROZEN_ALLOW= all
+	@mkdir -p $(B)/sanitize/lib/ckpt && cp $(B)/trap/restorer.elf $(B)/sanitize
+	@cp $(B)/trap/lib/libckpt.so $(B)/sanitize/lib && cp $(B)/trap/lib/libckpt.so $(B)/sanitize/lib/ckpt
+	$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE_HOSTED)' LIBCKPT= RESTORER= FROZEN_ALLOW= all $(B)/sanitize/tests/unit
+	ASAN_OPTIONS=detect_leaks=0 $(B)/sanitize/tests/unit
+	ASAN_OPTIONS=detect_leaks=0 CKPT_TEST_PREFIX=$(B)/sanitize $(PYTHON) -m pytest -q $(SANITIZE_TESTS) $(PYTEST)
 
 # ---- care ----------------------------------------------------------------------------------------
 

@@ -105,10 +105,9 @@ void extents_number(struct writer *w, uint32_t first)
 
 void extents_refer(struct extent_list *l, struct image_extent e, bool go_on)
 {
-	struct image_extent *last = (struct image_extent *)l->refs.data + l->refs.len / sizeof(e) - 1;
+	struct image_extent *last = l->refs.len ? (struct image_extent *)(l->refs.data + l->refs.len) - 1 : NULL;
 
-	go_on &= l->refs.len > 0;
-	if (go_on && last->stream == e.stream && last->chunk == e.chunk &&
+	if (last && go_on && last->stream == e.stream && last->chunk == e.chunk &&
 	    last->start + last->len == e.start && last->chunk_offset + last->len == e.chunk_offset)
 		last->len += e.len;
 	else
