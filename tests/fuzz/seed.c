@@ -1,5 +1,6 @@
 /*
- * seed DIR: first inputs for the fuzzers, one directory each.
+ * seed DIR [IMAGE]: first inputs for the fuzzers, one directory each. Of a real image everything is taken but what
+ * its chunks hold: they are as large, but of zeros, so that it is small enough to be fuzzed.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -41,6 +42,70 @@ static int seed_image(const char *top, const char *name, int processes, int leve
 	if (r == 0)
 		r = io_pwrite(fd, last, 1, lseek(fd, 0, SEEK_END));
 	close(fd);
+	return r;
+}
+
+static int put_zeros(struct image_writer *w, const struct image *img)
+{
+	static uint8_t zeros[IMAGE_CHUNK_MAX];
+	struct image_chunk *chunks = calloc(img->nchunks + 1, sizeof(*chunks));
+	struct image_scratch scratch;
+	uint32_t first;
+	int r = image_scratch_init(&scratch, w->level, IMAGE_CHUNK_MAX);
+
+	if (r == 0)
+		r = image_take_chunks(w, img->nchunks, &first);
+	for (uint64_t i = 0; r == 0 && i < img->nchunks; i++)
+		r = image_put_chunk(w, &scratch, zeros, img->chunks[i].raw, &chunks[i]);
+	return r < 0 ? r : image_put_chunks(w, 0, 0, chunks, img->nchunks);
+}
+
+/* All but the tables of chunks. */
+static int put_sections(struct image_writer *w, struct image *img)
+{
+	char buf[256];
+	struct text why = TEXT(buf);
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < img->nsections; i++) {
+		const struct image_section *s = &img->sections[i];
+		void *data;
+		size_t n;
+
+		if (s->type == SECTION_CHUNKS)
+			continue;
+		r = image_read_section(img, s, &data, &n, &why);
+		if (r == 0)
+			r = image_put_section(w, s->type, s->flags, s->owner, data, n);
+	}
+	return r;
+}
+
+static int seed_real(const char *top, const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC), to = create(top, "image_fuzz", "real"), r;
+	struct image_writer w = {.fd = to, .level = 19};
+	struct image img;
+	char buf[256] = "";
+	struct text why = TEXT(buf);
+
+	r = from < 0 ? from : image_open(&img, from, &why);
+	if (r < 0) {
+		fprintf(stderr, "seed: %s: %s\n", path, buf);
+		return r;
+	}
+	w.shared = sample_shared(img.nprocesses);
+	r = w.shared ? image_begin(&w, img.header.created_ns) : -ENOMEM;
+	if (r == 0)
+		r = put_zeros(&w, &img);
+	w.level = 0; /* tables and records as they are, for the fuzzer to see them */
+	if (r == 0)
+		r = put_sections(&w, &img);
+	if (r == 0)
+		r = image_end(&w);
+	if (r == 0)
+		r = io_pwrite(to, "m", 1, lseek(to, 0, SEEK_END));
+	close(to);
 	return r;
 }
 
@@ -131,13 +196,13 @@ static int seed_globs(const char *top)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: seed DIR\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: seed DIR [IMAGE]\n");
 		return 2;
 	}
 	if (seed_image(argv[1], "raw", 1, 0, "m") < 0 || seed_image(argv[1], "zstd", 1, 1, "m") < 0 ||
 	    seed_image(argv[1], "as-is", 1, 1, "r") < 0 || seed_image(argv[1], "two", 2, 0, "m") < 0 ||
-	    seed_maps(argv[1]) < 0 || seed_fdinfos(argv[1]) < 0 || seed_globs(argv[1]) < 0) {
+	    (argc == 3 && seed_real(argv[1], argv[2]) < 0) || seed_maps(argv[1]) < 0 || seed_fdinfos(argv[1]) < 0 || seed_globs(argv[1]) < 0) {
 		fprintf(stderr, "seed: cannot write to %s\n", argv[1]);
 		return 1;
 	}
