@@ -24,6 +24,11 @@ LIMIT = 60  # seconds until a wait fails
 MARK = "CKPT_TEST_MARK"
 FIRST_UID, LAST_UID = 20000, 59999  # ordinary users; they need no entry in /etc/passwd
 
+# Whoever runs the tests in the background of a shell without job control has these ignored; programs inherit that.
+for _ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_ignored) == signal.SIG_IGN:
+        signal.signal(_ignored, signal.default_int_handler if _ignored == signal.SIGINT else signal.SIG_DFL)
+
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
