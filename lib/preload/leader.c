@@ -411,6 +411,21 @@ static void restart_meet(struct restart_sync *sync)
 	}
 }
 
+/*
+ * Nothing of ours is to be seen in any process when the first of them runs. One that has been killed since they met is
+ * not waited for for long: the others run without it.
+ */
+static void restart_settle(struct restart_sync *sync)
+{
+	const struct timespec limit = {.tv_nsec = 100000000};
+	uint32_t n = __atomic_add_fetch(&sync->settled, 1, __ATOMIC_ACQ_REL); /* pairs with the load below */
+
+	if (n == sync->total)
+		shared_wake(&sync->settled);
+	for (int late = 0; late < 10 && n < sync->total; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
+		late += sys_futex(&sync->settled, FUTEX_WAIT, n, &limit) == -ETIMEDOUT;
+}
+
 static void restart_control_take(void)
 {
 	preload.outside_pid = restart_control.restarted;
@@ -450,13 +465,14 @@ static void restore(struct checkpoint *c)
 		hello_send(HELLO_RESTARTED);
 	fault(FAULT_RETURN_MEET);
 	restart_meet((struct restart_sync *)restart_control.sync);
-	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
 	descriptors_restore_owners(log_fd);
 	process_resume(&c->ps, log_fd);
 	if (log_fd >= 0)
 		sys_close(log_fd);
 	if (c->ps.index != 0)
 		hello_send(HELLO_RESTARTED);
+	restart_settle((struct restart_sync *)restart_control.sync);
+	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
 }
 
 /* ---- the whole ---- */

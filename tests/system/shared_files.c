@@ -35,7 +35,21 @@ static void child_main(int go)
 	_exit(0);
 }
 
-static pid_t child(int go)
+/* A process that has its files tells which one it is. */
+struct news {
+	int index;
+	pid_t pid;
+};
+
+static void tell_news(int tell, int index)
+{
+	struct news n = {index, getpid()};
+
+	if (write(tell, &n, sizeof(n)) != sizeof(n))
+		_exit(1);
+}
+
+static void child(int go, int tell, int index)
 {
 	pid_t p = fork();
 
@@ -43,13 +57,13 @@ static pid_t child(int go)
 		die("fork");
 	if (p == 0) {
 		open_text(O_RDONLY); /* one of its own */
+		tell_news(tell, index);
 		child_main(go);
 	}
-	return p;
 }
 
 /* A child with a child: what the parent has closed, and opened before forking again. */
-static pid_t child_with_child(int go, int tell)
+static void child_with_child(int go, int tell)
 {
 	pid_t p = fork();
 
@@ -57,13 +71,13 @@ static pid_t child_with_child(int go, int tell)
 		die("fork");
 	if (p == 0) {
 		int extra = open_text(O_RDWR | O_APPEND);
-		pid_t grand = child(go);
 
-		if (lseek(extra, 3, SEEK_SET) < 0 || write(tell, &grand, sizeof(grand)) != sizeof(grand))
+		child(go, tell, 3);
+		if (lseek(extra, 3, SEEK_SET) < 0)
 			_exit(1);
+		tell_news(tell, 2);
 		child_main(go);
 	}
-	return p;
 }
 
 static signed char matrix[PROCESSES * FILES][PROCESSES * FILES];
@@ -100,12 +114,16 @@ int main(void)
 	in = open_text(O_RDONLY | O_NONBLOCK);
 	open("/dev/null", O_RDWR);
 	pid[0] = getpid();
-	pid[1] = child(go[0]);
+	child(go[0], tell[1], 1);
 	open("/dev/null", O_RDWR);
-	pid[2] = child_with_child(go[0], tell[1]);
-	if (read(tell[0], &pid[3], sizeof(pid[3])) != sizeof(pid[3]))
-		die("grandchild");
-	sleep_ms(50);
+	child_with_child(go[0], tell[1]);
+	for (int i = 1; i < PROCESSES; i++) {
+		struct news n;
+
+		if (read(tell[0], &n, sizeof(n)) != sizeof(n))
+			die("news of children");
+		pid[n.index] = n.pid;
+	}
 	lseek(in, 4, SEEK_SET);
 	compare(true);
 	ready();
