@@ -367,6 +367,8 @@ fuzz: $(FUZZ_BIN) $(FUZZ_SEED)
 SANITIZE_UB := -fsanitize=undefined -fno-sanitize=alignment,nonnull-attribute
 SANITIZE_TRAP := $(SANITIZE_UB) -fsanitize-undefined-trap-on-error
 SANITIZE_HOSTED := -fsanitize=address $(SANITIZE_UB) -fno-sanitize-recover=all
+# Tests preload libraries, as users do.
+SANITIZE_ENV := ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0
 SANITIZE_TESTS ?= tests/system/test_restart.py tests/system/test_inspect.py tests/system/test_encrypt.py \
 	tests/system/test_bad_input.py tests/system/test_mutated.py
 
@@ -375,8 +377,8 @@ sanitize: all programs-system
 	@mkdir -p $(B)/sanitize/lib/ckpt && cp $(B)/trap/restorer.elf $(B)/sanitize
 	@cp $(B)/trap/lib/libckpt.so $(B)/sanitize/lib && cp $(B)/trap/lib/libckpt.so $(B)/sanitize/lib/ckpt
 	$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE_HOSTED)' LIBCKPT= RESTORER= FROZEN_ALLOW= all $(B)/sanitize/tests/unit
-	ASAN_OPTIONS=detect_leaks=0 $(B)/sanitize/tests/unit
-	ASAN_OPTIONS=detect_leaks=0 CKPT_TEST_PREFIX=$(B)/sanitize $(PYTHON) -m pytest -q $(SANITIZE_TESTS) $(PYTEST)
+	$(SANITIZE_ENV) $(B)/sanitize/tests/unit
+	$(SANITIZE_ENV) CKPT_TEST_PREFIX=$(B)/sanitize $(PYTHON) -m pytest -q $(SANITIZE_TESTS) $(PYTEST)
 
 # ---- care ----------------------------------------------------------------------------------------
 

@@ -221,8 +221,8 @@ def test_killed_and_restarted_from_the_shell(ckpt, sessions):
         s.expect("SHELL> $")
         s.clear()
         s.number = 0
-        s.p.send("stty sane\n")  # it was killed in its prompt, the terminal raw
-        s.expect("SHELL> $")
+        s.p.send("stty sane; echo is sane $((1 + 1))\n")  # it was killed in its prompt, the terminal raw
+        s.expect("is sane 2")  # not just the prompt of before
         (directory,) = [f for f in os.listdir(ckpt.images) if f.endswith(".session")]
         s.enter("%s -m ckpt restore %s" % (PYTHON, os.path.join(ckpt.images, directory, "here.ckpt")))
         s.back_to(4, "here")
