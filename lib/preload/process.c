@@ -301,12 +301,28 @@ void process_take_signals(struct process_state *ps)
 	signals_queue(&ps->queued, 0);
 }
 
+/*
+ * A periodic ITIMER_REAL whose signal has not been taken yet does not run: the kernel starts it again when that is
+ * taken (dequeue_signal()), and says 0 until then. Set with 0 it would never run again.
+ */
+static void timer_run(struct process_state *ps)
+{
+	int64_t *interval = ps->itimer[ITIMER_REAL].interval, *value = ps->itimer[ITIMER_REAL].value;
+
+	if (value[0] || value[1])
+		return;
+	value[0] = interval[0];
+	value[1] = interval[1];
+}
+
 static void save_itimers(struct process_state *ps, struct save *s)
 {
 	for (int i = 0; i < 3; i++) {
 		struct rec_itimer rec = {.which = i};
 
 		sys_call2(__NR_getitimer, i, &ps->itimer[i]);
+		if (i == ITIMER_REAL)
+			timer_run(ps);
 		if (ps->itimer[i].value[0] == 0 && ps->itimer[i].value[1] == 0)
 			continue;
 		rec.interval_us = ps->itimer[i].interval[0] * 1000000 + ps->itimer[i].interval[1];
