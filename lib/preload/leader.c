@@ -413,16 +413,17 @@ static void restart_meet(struct restart_sync *sync)
 
 /*
  * Nothing of ours is to be seen in any process when the first of them runs. One that has been killed since they met is
- * not waited for for long: the others run without it.
+ * not waited for for long: the others run without it. Nor does one wait that is to be stopped, and does not run: its
+ * parent may be waiting for that stop.
  */
-static void restart_settle(struct restart_sync *sync)
+static void restart_settle(struct restart_sync *sync, bool stops)
 {
 	const struct timespec limit = {.tv_nsec = 100000000};
 	uint32_t n = __atomic_add_fetch(&sync->settled, 1, __ATOMIC_ACQ_REL); /* pairs with the load below */
 
 	if (n == sync->total)
 		shared_wake(&sync->settled);
-	for (int late = 0; late < 10 && n < sync->total; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
+	for (int late = 0; !stops && late < 10 && n < sync->total; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
 		late += sys_futex(&sync->settled, FUTEX_WAIT, n, &limit) == -ETIMEDOUT;
 }
 
@@ -471,7 +472,7 @@ static void restore(struct checkpoint *c)
 		sys_close(log_fd);
 	if (c->ps.index != 0)
 		hello_send(HELLO_RESTARTED);
-	restart_settle((struct restart_sync *)restart_control.sync);
+	restart_settle((struct restart_sync *)restart_control.sync, c->ps.rec.flags & PROCESS_STOPPED);
 	sys_munmap((void *)restart_control.blob_start, restart_control.blob_len);
 }
 
