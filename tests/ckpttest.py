@@ -251,17 +251,17 @@ class Job:
     def kill(self):
         """kill -9 of the whole job; returns the status that the shell would see of the program."""
         self.wait_program()
-        while True:  # stopped first: one that runs may make others, or tidy up behind a dead one
+
+        def ended():
             found = [pid for pid in self.programs() if alive(pid)]
-            for sig in (signal.SIGSTOP, signal.SIGKILL):
+            for sig in (signal.SIGSTOP, signal.SIGKILL):  # one that runs may make others, or tidy up behind a dead one
                 for pid in found:
                     with contextlib.suppress(OSError):
                         os.kill(pid, sig)
-            if not found:
-                break
-            time.sleep(0.001)
-        # On a terminal ckpt_restart stops with its program, and nobody types fg here.
-        wait_for(lambda: not self.running() or self.popen.send_signal(signal.SIGCONT), self.story)
+            if not found and self.running():  # on a terminal ckpt_restart stops with its program: nobody types fg
+                self.popen.send_signal(signal.SIGCONT)
+            return not found and not self.running()  # a program in the making still has ckpt_restart's name
+        wait_for(ended, self.story)
         return self.wait(check=False)
 
     def kill_all(self):
