@@ -29,7 +29,7 @@ struct text {
 
 /*
  * Append to t. Conversions: %s %c %d %u %x, each of d u x also with l (and ll), and a width with
- * leading zeros ("%05u").
+ * leading zeros ("%05u"). t NULL: nobody wants to know.
  */
 void text_put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void text_vput(struct text *t, const char *fmt, va_list ap);

@@ -198,6 +198,8 @@ static void put_signed(struct text *t, int64_t v, unsigned int width)
 
 void text_vput(struct text *t, const char *fmt, va_list ap)
 {
+	if (!t)
+		return;
 	t->buf[t->len] = 0;
 	for (; *fmt; fmt++) {
 		unsigned int width;
