@@ -369,8 +369,7 @@ SANITIZE_TRAP := $(SANITIZE_UB) -fsanitize-undefined-trap-on-error
 SANITIZE_HOSTED := -fsanitize=address $(SANITIZE_UB) -fno-sanitize-recover=all
 # Tests preload libraries, as users do.
 SANITIZE_ENV := ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0
-SANITIZE_TESTS ?= tests/system/test_restart.py tests/system/test_inspect.py tests/system/test_encrypt.py \
-	tests/system/test_bad_input.py tests/system/test_mutated.py
+SANITIZE_TESTS ?= tests/system/test_inspect.py tests/system/test_html.py tests/system/test_mutated.py
 
 sanitize: all programs-system
 	$(MAKE) B=$(B)/trap CFLAGS='$(SANITIZE_TRAP)' FROZEN_ALLOW= all

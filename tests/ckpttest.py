@@ -346,6 +346,7 @@ class Ckpt:
             "TMPDIR": self.tmp,
             "XDG_RUNTIME_DIR": self.runtime,
             "LANG": "C.UTF-8",
+            **{name: value for name, value in os.environ.items() if name == "ASAN_OPTIONS"},
             MARK: self.mark,
         }
         if "CKPT_LOG" in os.environ:
