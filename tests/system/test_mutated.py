@@ -289,7 +289,12 @@ def image(ckpt, programs):
     path = ckpt.checkpoint()["image"]
     job.kill()
     with open(path, "rb") as f:
-        return Image(f.read())
+        yield Image(f.read())
+    # A mutant may name another path for a file of the program, which then comes back there.
+    for entry in os.scandir(os.path.dirname(ckpt.dir)):
+        if entry.path != ckpt.dir and entry.is_file(follow_symlinks=False) and \
+                entry.stat(follow_symlinks=False).st_uid == ckpt.uid != 0:
+            os.unlink(entry.path)
 
 
 def in_parallel(ckpt, work, n=2):
