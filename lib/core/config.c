@@ -6,9 +6,8 @@
 #include "files.h"
 
 #include <errno.h>
-#include <signal.h>
 
-enum { LEVEL_MAX = 19, DEFAULT_LEVEL = 1, NSIGNALS = 64 };
+enum { LEVEL_MAX = 19, DEFAULT_LEVEL = 1 };
 
 /* A whole decimal number up to max, with nothing behind it. */
 static int parse_number(const char *s, uint64_t max, uint64_t *n)
@@ -116,26 +115,19 @@ static int set_interval(struct job_config *c, const char *s)
 	return config_parse_seconds(s, &c->interval_s);
 }
 
-/* Signals that the kernel or libc gives a meaning of its own can't be ours. */
-static bool is_free_signal(uint64_t n)
-{
-	static const uint8_t taken[] = {SIGKILL, SIGSTOP, SIGCONT, SIGCHLD, SIGSEGV, SIGBUS,
-					SIGFPE,	 SIGILL,  SIGTRAP, SIGSYS,  32,	     33};
-
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		if (taken[i] == n)
-			return false;
-	return n > 0;
-}
-
 static int set_signal(struct job_config *c, const char *s)
 {
 	uint64_t n;
 
-	if (parse_number(s, NSIGNALS, &n) || !is_free_signal(n))
+	if (parse_number(s, ON_SIGNAL_MAX, &n) || !signal_is_free(n))
 		return -EINVAL;
 	c->signo = n;
 	return 0;
+}
+
+static int set_on_signal(struct job_config *c, const char *s)
+{
+	return on_signal_parse(s, c->on_signal);
 }
 
 static int set_timeout(struct job_config *c, const char *s)
@@ -197,7 +189,7 @@ static const struct variable {
 	{"CKPT_KEEP", set_keep},     {"CKPT_COMPRESS", set_level},  {"CKPT_INTERVAL", set_interval},
 	{"CKPT_SIGNAL", set_signal}, {"CKPT_TIMEOUT", set_timeout},
 	{"CKPT_TCP", set_tcp},	     {"CKPT_IGNORE", set_ignore},   {"CKPT_KEYFILE", set_keyfile},
-	{"CKPT_FILES", set_files},
+	{"CKPT_FILES", set_files},   {"CKPT_ON_SIGNAL", set_on_signal},
 };
 
 int config_set(struct job_config *c, const char *name, const char *value)
@@ -206,6 +198,11 @@ int config_set(struct job_config *c, const char *name, const char *value)
 		if (str_eq(name, variables[i].name))
 			return variables[i].set(c, value);
 	return -ENOENT;
+}
+
+bool config_signals_clash(const struct job_config *c)
+{
+	return c->on_signal[c->signo - 1];
 }
 
 int config_check(const struct job_config *c)
@@ -220,7 +217,9 @@ int config_check(const struct job_config *c)
 		return -EINVAL;
 	if (c->level < 0 || c->level > LEVEL_MAX || !c->timeout_ms || c->timeout_ms > INT32_MAX)
 		return -EINVAL;
-	return c->signo > 0 && c->signo <= NSIGNALS && is_free_signal(c->signo) ? 0 : -EINVAL;
+	if (c->signo <= 0 || !signal_is_free(c->signo))
+		return -EINVAL;
+	return on_signal_valid(c->on_signal) && !config_signals_clash(c) ? 0 : -EINVAL;
 }
 
 void config_default(struct job_config *c)
@@ -266,6 +265,8 @@ int config_from_env(struct job_config *c, const char *env, size_t n)
 	}
 	if (!found.job[0])
 		return -ENOENT;
+	if (config_signals_clash(&found))
+		return -EINVAL;
 	*c = found;
 	return 0;
 }

@@ -34,6 +34,8 @@ static const struct layout layouts[] = {
 	[MSG_HELLO] = {sizeof(struct msg_hello), {FIELD(msg_hello, exe_name), CONFIG(msg_hello)}},
 	[MSG_LEADER] = {sizeof(struct msg_leader), {CONFIG(msg_leader)}},
 	[MSG_TARGET] = {sizeof(struct msg_target), {FIELD(msg_target, path)}},
+	[MSG_REQUEST] = {sizeof(struct msg_request), {CONFIG(msg_request)}},
+	[MSG_TAKEN] = {sizeof(struct msg), {{0, 0}}},
 	[MSG_PARAMS] = {sizeof(struct msg_params),
 			{FIELD(msg_params, job), FIELD(msg_params, path), FIELD(msg_params, link),
 			 FIELD(msg_params, keyfile)}},

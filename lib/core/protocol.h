@@ -27,7 +27,7 @@
 
 enum {
 	PROTOCOL_MAGIC = 0x54504b43, /* "CKPT" */
-	PROTOCOL_VERSION = 4,
+	PROTOCOL_VERSION = 5,
 	MSG_MAX = 8192,	 /* bytes of a packet, at most */
 	JOB_ID_MAX = 32, /* with terminator, as all below */
 	JOB_NAME_MAX = 64,
@@ -35,6 +35,14 @@ enum {
 	CKPT_IGNORE_MAX = 512,
 	CKPT_KEYFILE_MAX = 1024,
 	CKPT_FILES_MAX = 512,
+	ON_SIGNAL_MAX = 64, /* signals, by number - 1 */
+};
+
+/* What a signal asks for (CKPT_ON_SIGNAL). 0: nothing; up to ON_SIGNAL_STATUS_MAX: a checkpoint and the job's end. */
+enum on_signal {
+	ON_SIGNAL_STATUS = 85, /* its exit status, when none is given */
+	ON_SIGNAL_STATUS_MAX = 125,
+	ON_SIGNAL_CHECKPOINT = 128, /* a checkpoint only */
 };
 
 enum phase {
@@ -60,6 +68,8 @@ enum msg_type {
 	MSG_PROGRESS,
 	MSG_DONE,
 	MSG_TARGET,
+	MSG_REQUEST,
+	MSG_TAKEN,
 	/* between ckpt_command (or the API) and the coordinator */
 	MSG_COMMAND = 64,
 	MSG_JOB,     /* answer: one job */
@@ -89,6 +99,7 @@ struct job_config {
 	int32_t signo;		/* CKPT_SIGNAL: the reserved signal */
 	uint32_t timeout_ms;	/* CKPT_TIMEOUT: time limit of a freeze */
 	uint32_t tcp_refuse;	/* CKPT_TCP: not 0: refuse, when a connection leads outside the job */
+	uint8_t on_signal[ON_SIGNAL_MAX]; /* CKPT_ON_SIGNAL: enum on_signal, or an exit status, for each */
 	char files[CKPT_FILES_MAX]; /* CKPT_FILES: what is to become of files, see files.h */
 	char ignore[CKPT_IGNORE_MAX]; /* CKPT_IGNORE: descriptors to leave out, GLOB[,GLOB...] of links */
 	char keyfile[CKPT_KEYFILE_MAX]; /* CKPT_KEYFILE, absolute: images are encrypted with the key in it; "": not */
@@ -124,6 +135,14 @@ struct msg_target {
 	char path[CKPT_PATH_MAX]; /* absolute; the image is no generation, and replaces what is there; "": it is one */
 };
 enum { TARGET_KEEP = 1 };
+
+/* A signal of CKPT_ON_SIGNAL has come. Answered by MSG_TAKEN, a head alone, when it is seen to. */
+struct msg_request {
+	struct msg m;
+	int32_t signo;
+	uint32_t reserved;
+	struct job_config config;
+};
 
 enum op { OP_NONE, OP_CHECKPOINT, OP_CHECK };
 
@@ -229,6 +248,7 @@ struct msg_job {
 	uint32_t keep;
 	int32_t level;
 	uint32_t reserved;
+	uint8_t on_signal[ON_SIGNAL_MAX]; /* as in struct job_config */
 	uint64_t started_ns;	     /* CLOCK_REALTIME the coordinator first saw it */
 	uint64_t last_generation;    /* 0: none yet */
 	uint64_t last_realtime_ns;
@@ -275,6 +295,7 @@ union any_msg {
 	struct msg_hello hello;
 	struct msg_leader leader;
 	struct msg_target target;
+	struct msg_request request;
 	struct msg_params params;
 	struct msg_line line;
 	struct msg_barrier barrier;
@@ -327,12 +348,33 @@ void config_default(struct job_config *c);
 int config_set(struct job_config *c, const char *name, const char *value);
 /* 0, or -EINVAL when a field of a received configuration is none that config_set would have made. */
 int config_check(const struct job_config *c);
+/* Is the reserved signal one that is to ask for checkpoints? */
+bool config_signals_clash(const struct job_config *c);
 /* "zstd", "zstd:LEVEL", "none" to a level; -EINVAL. Levels 1 to 19; default 1. */
 int config_parse_level(const char *s, int *level);
 /* "reset" or "refuse" to whether it is the second; -EINVAL. */
 int config_parse_tcp(const char *s, bool *refuse);
 /* "90", "10m", "2h", "1d" to seconds; -EINVAL. */
 int config_parse_seconds(const char *s, uint32_t *seconds);
+
+/* ---- on_signal.c: signals that ask for a checkpoint ---- */
+
+/* "SIGNAL=checkpoint" or "SIGNAL=checkpoint+exit[:STATUS]", several with commas. 0 or -EINVAL. */
+int on_signal_parse(const char *s, uint8_t action[ON_SIGNAL_MAX]);
+#define ON_SIGNAL_EXPECTED                                                                          \
+	"SIGNAL=checkpoint or SIGNAL=checkpoint+exit[:STATUS], several with commas; SIGNAL: a name or "  \
+	"number that is free for use (no KILL, STOP, CONT, CHLD or fault), each once; STATUS: 1 to 125"
+/* Is it as on_signal_parse() would have made it? */
+bool on_signal_valid(const uint8_t action[ON_SIGNAL_MAX]);
+/* All signals that ask for one, as a kernel signal set. */
+uint64_t on_signal_set(const uint8_t action[ON_SIGNAL_MAX]);
+/* Append them as on_signal_parse() reads them; "" when there is none. */
+void on_signal_put(struct text *t, const uint8_t action[ON_SIGNAL_MAX]);
+void on_signal_put_action(struct text *t, uint8_t action);
+/* Append a signal's name, "USR1", or its number. */
+void signal_put(struct text *t, int sig);
+/* May it be ours? Not what the kernel or libc gives a meaning of its own. */
+bool signal_is_free(uint64_t n);
 
 enum { CKPT_DEFAULT_SIGNAL = 64, CKPT_DEFAULT_KEEP = 2, CKPT_DEFAULT_TIMEOUT_MS = 10000 };
 

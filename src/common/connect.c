@@ -18,7 +18,7 @@
 static const char *const not_inherited[] = {
 	"LD_PRELOAD",	 "CKPT_JOB",	  "CKPT_NAME",	 "CKPT_DIR",	 "CKPT_KEEP",
 	"CKPT_COMPRESS", "CKPT_INTERVAL", "CKPT_SIGNAL", "CKPT_TIMEOUT", "CKPT_TCP",
-	"CKPT_IGNORE",	 "CKPT_KEYFILE",
+	"CKPT_IGNORE",	 "CKPT_KEYFILE",  "CKPT_FILES",	 "CKPT_ON_SIGNAL", "CKPT_ON_COMMIT",
 };
 
 static void exec_coordinator(const char *path)

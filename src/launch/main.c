@@ -25,7 +25,7 @@ static const char usage[] =
 	"TIME]\n"
 	"                   [--name NAME] [--signal N] [--timeout TIME] [--tcp reset|refuse]\n"
 	"                   [--ignore GLOB[,GLOB]] [--files POLICY[:GLOB][,...]]\n"
-	"                   [--encrypt[=KEYFILE]] program [argument ...]\n";
+	"                   [--encrypt[=KEYFILE]] [--on-signal SIGNAL=ACTION[,...]] program [argument ...]\n";
 
 /* Options that are environment variables too; the option has precedence. */
 static const struct setting {
@@ -41,9 +41,16 @@ static const struct setting {
 	{"timeout", "CKPT_TIMEOUT", "a time such as 10 or 1m"},
 	{"tcp", "CKPT_TCP", "reset or refuse"},
 	{"ignore", "CKPT_IGNORE", "patterns of links such as 'socket:*,/dev/nvidia*', 511 characters at most"},
+	{"on-signal", "CKPT_ON_SIGNAL", ON_SIGNAL_EXPECTED},
 	{"encrypt", "CKPT_KEYFILE", "the name of a key file, 1023 characters at most"},
 };
 enum { NSETTINGS = ARRAY_SIZE(settings), SETTING_FILES = 0, SETTING_ENCRYPT = NSETTINGS - 1 };
+
+/*
+ * The reserved signal and those that ask for a checkpoint. One that comes before libckpt has its handlers would kill:
+ * its constructor unblocks them.
+ */
+static uint64_t signals_to_block;
 
 static void set_env(const char *name, const char *value)
 {
@@ -154,6 +161,15 @@ static void check_keyfile(void)
 	free(path);
 }
 
+/* CKPT_ON_COMMIT: the coordinator, which runs it, is in no directory of the caller's. */
+static void check_hook(void)
+{
+	const char *value = getenv("CKPT_ON_COMMIT");
+
+	if (value && *value && *value != '/')
+		die("CKPT_ON_COMMIT=%.200s: must be an absolute path", value);
+}
+
 static void check_settings(void)
 {
 	struct job_config c;
@@ -169,6 +185,11 @@ static void check_settings(void)
 			die("--%s (%s) %.200s: must be %s", s->option, s->variable, value,
 			    s->expects);
 	}
+	if (config_signals_clash(&c))
+		die("--on-signal (CKPT_ON_SIGNAL): signal %d is reserved for checkpoints themselves (--signal)",
+		    c.signo);
+	check_hook();
+	signals_to_block = on_signal_set(c.on_signal) | 1ull << (c.signo - 1);
 }
 
 /* ---- environment ---- */
@@ -237,18 +258,6 @@ static void set_socket(void)
 
 /* ---- the program ---- */
 
-/*
- * A checkpoint that comes before libckpt has its handler would kill: the constructor unblocks it.
- */
-static void block_signal(void)
-{
-	const char *value = getenv("CKPT_SIGNAL");
-	int signo = value && *value ? atoi(value) : CKPT_DEFAULT_SIGNAL;
-	uint64_t set = 1ull << (signo - 1);
-
-	sys_sigprocmask(0 /* SIG_BLOCK */, &set, NULL);
-}
-
 static void die_not_run(const char *name, int err)
 {
 	errno = err;
@@ -266,7 +275,7 @@ static void prepare(const struct program *p, char *const argv[])
 	set_socket();
 	set_preload();
 	if (!p->obstacle)
-		block_signal();
+		sys_sigprocmask(0 /* SIG_BLOCK */, &signals_to_block, NULL);
 }
 
 int main(int argc, char **argv)

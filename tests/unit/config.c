@@ -105,6 +105,16 @@ UNIT_TEST(config_received_is_checked)
 	c.name[0] = '/';
 	ck_assert_int_eq(config_check(&c), -EINVAL);
 	c = good;
+	c.on_signal[10 - 1] = 126;
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	c.on_signal[10 - 1] = ON_SIGNAL_CHECKPOINT;
+	ck_assert_int_eq(config_check(&c), 0);
+	c.on_signal[9 - 1] = ON_SIGNAL_CHECKPOINT;
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	c = good;
+	c.on_signal[c.signo - 1] = ON_SIGNAL_CHECKPOINT;
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	c = good;
 	c.timeout_ms = 0;
 	ck_assert_int_eq(config_check(&c), -EINVAL);
 }
@@ -121,4 +131,41 @@ UNIT_TEST(config_reads_times)
 	ck_assert_uint_eq(s, 86400);
 	ck_assert_int_eq(config_parse_seconds("0", &s), 0);
 	ck_assert_uint_eq(s, 0);
+}
+
+/* What a text of CKPT_ON_SIGNAL comes to, written anew; "-" when it is none. */
+static const char *on_signal_again(const char *text)
+{
+	static char buf[256];
+	uint8_t action[ON_SIGNAL_MAX];
+	struct text t = TEXT(buf);
+
+	if (on_signal_parse(text, action))
+		return "-";
+	ck_assert(on_signal_valid(action));
+	on_signal_put(&t, action);
+	return buf;
+}
+
+UNIT_TEST(config_reads_signals_that_ask_for_a_checkpoint)
+{
+	static const char *const good[][2] = {
+		{"USR1=checkpoint", "USR1=checkpoint"},
+		{"SIGTERM=checkpoint+exit,10=checkpoint", "USR1=checkpoint,TERM=checkpoint+exit:85"},
+		{"RTMIN=checkpoint+exit:1", "RTMIN=checkpoint+exit:1"},
+		{"RTMAX-1=checkpoint+exit:125", "RTMIN+29=checkpoint+exit:125"},
+		{"64=checkpoint", "64=checkpoint"},
+	};
+	static const char *const bad[] = {
+		"", "USR1", "USR1=", "USR1=check", "USR1=checkpoint,", ",", "USR1=checkpoint,10=checkpoint",
+		"KILL=checkpoint", "STOP=checkpoint", "SEGV=checkpoint", "0=checkpoint", "65=checkpoint",
+		"32=checkpoint", "RTMIN+31=checkpoint", "RTMIN-1=checkpoint", "RTMIN+=checkpoint",
+		"USR=checkpoint", "USR11=checkpoint", "USR1=checkpoint+exit:", "USR1=checkpoint+exit:0",
+		"USR1=checkpoint+exit:126", "USR1=checkpoint+exit:1x", "USR1=checkpoint+exit:0085",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_str_eq(on_signal_again(good[i][0]), good[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ck_assert_str_eq(on_signal_again(bad[i]), "-");
 }

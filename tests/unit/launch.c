@@ -164,6 +164,8 @@ UNIT_TEST(launch_fails_with_125_and_one_line)
 		{"--compress gzip true", "--compress (CKPT_COMPRESS) gzip: must be"},
 		{"--name a/b true", "--name (CKPT_NAME) a/b: must be"},
 		{"--signal 9 true", "--signal (CKPT_SIGNAL) 9: must be"},
+		{"--on-signal KILL=checkpoint true", "--on-signal (CKPT_ON_SIGNAL) KILL=checkpoint: must be"},
+		{"--on-signal 64=checkpoint true", "signal 64 is reserved for checkpoints themselves (--signal)"},
 		{"--ckptdir /nonexistent true", "directory for images /nonexistent: No such file"},
 		{"--ckptdir /dev/null true", "directory for images /dev/null: not a directory"},
 	};
