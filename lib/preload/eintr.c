@@ -3,9 +3,9 @@
  * SA_RESTART is set (signal(7)). Where a thread was frozen behind such a call, it is sent back to the
  * syscall instruction with the number in rax: arguments are still in their registers.
  *
- * Absolute timeouts need nothing. Where the kernel leaves the rest of a relative one in memory
- * (nanosleep with rem, select, ppoll), that is what is waited for next. For the others the wrappers
- * (wrappers/timeouts.c) record a deadline, and the rest is computed here.
+ * Absolute timeouts need nothing. For relative ones the wrappers (wrappers/timeouts.c) record a deadline, and the rest
+ * is computed here. A call that came by no wrapper goes on with the rest that the kernel has left in memory (nanosleep
+ * with rem, select, ppoll), or with the whole.
  *
  * But a signal of the program's own is to interrupt the call. When it comes before the thread has made the call
  * again, its handler would return to a call that then waits for ever. So after a freeze handlers return by way of
@@ -82,20 +82,40 @@ static bool wait_is_recorded(const greg_t *reg, int nr)
 	return wait_record.nr == nr && wait_record.sp >= sp && wait_record.sp - sp < 1024;
 }
 
+/* Where a call has its relative timeout: a struct timespec or milliseconds. */
+static const struct timeout {
+	uint16_t nr;
+	uint8_t reg;
+	bool is_ms;
+} timeouts[] = {
+	{__NR_poll, REG_RDX, true},
+	{__NR_epoll_wait, REG_R10, true},
+	{__NR_epoll_pwait, REG_R10, true},
+	{__NR_epoll_pwait2, REG_R10, false},
+	{__NR_ppoll, REG_RDX, false},
+	{__NR_pselect6, REG_R8, false},
+	{__NR_clock_nanosleep, REG_RDX, false},
+	{__NR_rt_sigtimedwait, REG_RDX, false},
+	{__NR_semtimedop, REG_R10, false},
+	{__NR_io_getevents, REG_R8, false},
+};
+
+/* The wrapper sees to it that the memory is not the program's. */
 static void wait_shorten(greg_t *reg, int nr)
 {
+	const struct timeout *t = timeouts;
 	uint64_t left = wait_left_ns();
+	struct timespec rest = {left / 1000000000, left % 1000000000};
 
-	if (wait_record.ts) {
-		wait_record.ts->tv_sec = left / 1000000000;
-		wait_record.ts->tv_nsec = left % 1000000000;
-		return;
-	}
-	left = (left + 999999) / 1000000;
-	if (nr == __NR_poll)
-		reg[REG_RDX] = left;
+	while (t->nr != nr)
+		t++;
+	if (t->is_ms)
+		reg[t->reg] = (left + 999999) / 1000000;
 	else
-		reg[REG_R10] = left; /* epoll_wait, epoll_pwait */
+		*(struct timespec *)reg[t->reg] = rest;
+	/* the program sees this one when a signal of its own comes next */
+	if (nr == __NR_clock_nanosleep && reg[REG_R10])
+		*(struct timespec *)reg[REG_R10] = rest;
 }
 
 /* ---- signals that interrupt ---- */

@@ -159,7 +159,6 @@ int threads_unblock(const int32_t *tid, uint32_t n) HIDDEN;
 struct wait_record {
 	uint64_t sp;	      /* in the wrapper's frame; 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
-	struct timespec *ts;  /* the timeout that the kernel was given, NULL: in a register, in ms */
 	int32_t nr;	      /* system call */
 };
 extern __thread struct wait_record wait_record HIDDEN __attribute__((tls_model("initial-exec")));

@@ -5,6 +5,8 @@
  * Calls that wait with a time limit, each in a thread of its own, over and over: none reports EINTR,
  * none ends early, none ends late. Late is more than 50 ms behind the limit, on top of what a thread
  * that only waits for absolute times is late itself: the machine may have other things to do.
+ *
+ * With an argument the limits are so many ms longer (test_waits.py).
  */
 #include "harness.h"
 #include <poll.h>
@@ -15,11 +17,13 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <threads.h>
 #include <linux/futex.h>
 
 enum { ALLOWED_MS = 50 };
 
 static volatile bool stop;
+static int longer; /* ms */
 static int64_t noise; /* the most that the control thread was late, ns */
 
 static struct timespec span(int ms)
@@ -84,6 +88,13 @@ static int clock_absolute(int ms)
 static int do_usleep(int ms)
 {
 	return result(usleep((useconds_t)ms * 1000), 0);
+}
+
+static int do_thrd_sleep(int ms)
+{
+	struct timespec t = span(ms), rest;
+
+	return thrd_sleep(&t, &rest);
 }
 
 static int quiet_fd(void)
@@ -282,6 +293,7 @@ static struct call {
 	{"clock_nanosleep CLOCK_REALTIME", clock_realtime, MONOTONIC, 0},
 	{"clock_nanosleep TIMER_ABSTIME", clock_absolute, MONOTONIC, 0},
 	{"usleep", do_usleep, MONOTONIC, 0},
+	{"thrd_sleep", do_thrd_sleep, MONOTONIC, 0},
 	{"poll", do_poll, MONOTONIC, 0},
 	{"poll of nothing", poll_nothing, MONOTONIC, 0},
 	{"ppoll", do_ppoll, MONOTONIC, 0},
@@ -319,7 +331,7 @@ static void *control(void *arg)
 static void *thread(void *arg)
 {
 	struct call *c = arg;
-	int ms = 250 + (int)(c - calls) * 11;
+	int ms = 250 + longer + (int)(c - calls) * 11;
 
 	while (!stop) {
 		int64_t start = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME), took, at_least;
@@ -339,10 +351,11 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	pthread_t t[CALLS], c;
 
+	longer = argc > 1 ? atoi(argv[1]) : 0;
 	pthread_create(&c, NULL, control, NULL);
 	for (int i = 0; i < CALLS; i++)
 		pthread_create(&t[i], NULL, thread, &calls[i]);

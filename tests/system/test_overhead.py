@@ -12,6 +12,7 @@ for i in range(n):
     time.sleep(0.0001)
     os.stat("/")
     select.select([], [], [], 0)
+    select.select([], [], [], 0.0001)
     open("/dev/null", "rb").close()
 """
 

@@ -41,7 +41,7 @@ static long getevents_once(aio_context_t context, long min, long max, struct io_
 {
 	if (!left)
 		return syscall_plain(__NR_io_getevents, context, min, max, events, NULL);
-	return WAITING(__NR_io_getevents, timespec_ns(left), left,
+	return WAITING(__NR_io_getevents, timespec_ns(left),
 		       syscall_plain(__NR_io_getevents, context, min, max, events, left));
 }
 

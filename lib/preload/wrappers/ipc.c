@@ -100,7 +100,7 @@ WRAP(int, semtimedop, (int id, struct sembuf *ops, size_t n, const struct timesp
 	if (!t)
 		return op(id, ops, n, t);
 	left = *t;
-	return WAITING(__NR_semtimedop, timespec_ns(t), &left, op(id, ops, n, &left));
+	return WAITING(__NR_semtimedop, timespec_ns(t), op(id, ops, n, &left));
 }
 
 WRAP(int, semop, (int id, struct sembuf *ops, size_t n))

@@ -120,21 +120,6 @@ WRAP(int, signalfd, (int fd, const sigset_t *set, int flags))
 	return REAL(signalfd)(fd, without_reserved(set, &copy), flags);
 }
 
-WRAP(int, pselect, (int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *t,
-		    const sigset_t *set))
-{
-	sigset_t copy;
-
-	return REAL(pselect)(n, r, w, x, t, without_reserved(set, &copy));
-}
-
-WRAP(int, ppoll, (struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *set))
-{
-	sigset_t copy;
-
-	return REAL(ppoll)(fds, n, t, without_reserved(set, &copy));
-}
-
 WRAP(int, pthread_attr_setsigmask_np, (pthread_attr_t *attr, const sigset_t *set))
 {
 	sigset_t copy;

@@ -2,6 +2,7 @@
 #ifndef CKPT_WAITING_H
 #define CKPT_WAITING_H
 
+#include <sys/time.h>
 #include <time.h>
 #include "preload.h"
 
@@ -20,15 +21,23 @@ static inline uint64_t timespec_ns(const struct timespec *t)
 	return sec * 1000000000ull + (uint64_t)t->tv_nsec;
 }
 
+static inline uint64_t timeval_ns(const struct timeval *t)
+{
+	struct timespec ts = {t->tv_sec, t->tv_usec * 1000};
+
+	return timespec_ns(&ts);
+}
+
 /*
- * Record a wait of ns nanoseconds in system call nr_ while the call is evaluated. A signal handler that
- * waits in turn puts the outer record back when it returns.
+ * Record a wait of ns nanoseconds in system call nr_ while the call is evaluated. After a freeze the rest is written
+ * where the kernel read the timeout: that has to be memory of ours or of libc's, for the program's may be constant. A
+ * signal handler that waits in turn puts the outer record back when it returns.
  */
-#define WAITING(nr_, ns, ts_, call)                                                                \
+#define WAITING(nr_, ns, call)                                                                     \
 	({                                                                                         \
 		struct wait_record outer_ = wait_record;                                           \
 		wait_record = (struct wait_record){(uint64_t)__builtin_frame_address(0),           \
-						   now_ns() + (ns), (ts_), (nr_)};                 \
+						   now_ns() + (ns), (nr_)};                        \
 		__typeof__(call) ret_ = (call);                                                    \
 		wait_record = outer_;                                                              \
 		ret_;                                                                              \
