@@ -237,6 +237,15 @@ $(foreach p,$(BUILT_PROGRAMS),$(eval $(call program,$(p))))
 
 PYTHON_SRC := $(wildcard lib/python/ckpt/*.py) lib/python/ckpt/py.typed
 
+SLURM_PROGRAMS := $(addprefix plugins/slurm/,prolog epilog task_prolog ckpt-gc ckpt-requeue)
+SLURM_FILES := $(addprefix plugins/slurm/,leftovers.sh cli_filter.lua slurm.conf ckpt.sbatch)
+
+# A text file under the prefix, the path of which is filled in.
+define fill
+	sed 's|@prefix@|$(prefix)|g' $(1) >$(DESTDIR)$(prefix)/$(2) && chmod 644 $(DESTDIR)$(prefix)/$(2)
+
+endef
+
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/ckpt $(DESTDIR)$(prefix)/include/ckpt \
 		$(patsubst %,$(DESTDIR)$(prefix)/share/man/man%,1 3 7 8)
@@ -247,6 +256,12 @@ install: all
 	install -d $(DESTDIR)$(prefix)/lib/ckpt/python/ckpt
 	install -m 644 $(PYTHON_SRC) $(DESTDIR)$(prefix)/lib/ckpt/python/ckpt
 	for n in 1 3 7 8; do install -m 644 doc/man/*.$$n $(DESTDIR)$(prefix)/share/man/man$$n || exit 1; done
+	install -d $(patsubst %,$(DESTDIR)$(prefix)/%,lib/ckpt/slurm share/modulefiles share/doc/ckpt/slurm)
+	install -m 755 $(SLURM_PROGRAMS) $(DESTDIR)$(prefix)/lib/ckpt/slurm
+	$(foreach f,$(SLURM_FILES),$(call fill,$(f),lib/ckpt/slurm/$(notdir $(f))))
+	$(call fill,plugins/slurm/modulefile,share/modulefiles/ckpt)
+	install -m 644 README doc/SECURITY $(DESTDIR)$(prefix)/share/doc/ckpt
+	$(foreach f,$(wildcard doc/slurm/*),$(call fill,$(f),share/doc/ckpt/slurm/$(notdir $(f))))
 
 # ---- tests ---------------------------------------------------------------------------------------
 

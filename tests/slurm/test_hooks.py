@@ -1,0 +1,235 @@
+"""The prolog, epilog and task prolog: what they end, what they leave alone, and that they never fail."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import slurmtest
+from ckpttest import Failure, alive, wait_for
+
+HOOKS = ["prolog", "epilog", "task_prolog"]
+ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+SLEEP = "import signal, sys, time; print('ready', flush=True); time.sleep(1000)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLEEP
+
+
+@pytest.fixture
+def hooks(slurm):
+    """The installed hooks, with less patience."""
+    where = slurm.path("hooks")
+    shutil.copytree(os.path.join(slurm.installed.prefix, *slurmtest.HOOKS), where)
+    path = os.path.join(where, "leftovers.sh")
+    with open(path) as f:
+        text = f.read()
+    assert "\ngrace=15 " in text
+    with open(path, "w") as f:
+        f.write(text.replace("\ngrace=15 ", "\ngrace=1 "))
+    return where
+
+
+@pytest.fixture
+def started():
+    """Call it to start a process with an environment; all are ended."""
+    running = []
+
+    def start(environ, user=None, code=SLEEP):
+        p = subprocess.Popen([sys.executable if not user else "/usr/bin/python3", "-c", code], env=environ, cwd="/",
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **slurmtest.identity(user))
+        running.append(p)
+        assert p.stdout.readline() == b"ready\n"
+        return p
+    yield start
+    for p in running:
+        p.kill()
+        p.wait()
+        p.stdout.close()
+
+
+def of_job(slurm, job="4711", **more):
+    """The environment of a process under ckpt in a job of a cluster of the test's own."""
+    return {"SLURM_JOB_ID": job, "SLURM_CLUSTER_NAME": slurm.mark[:20], "CKPT_JOB": "1", **more}
+
+
+def hook_environ(slurm, job="4711", **more):
+    """What slurmd gives a hook: no PATH."""
+    return {"SLURM_JOB_ID": job, "SLURM_CLUSTER_NAME": slurm.mark[:20], "SLURM_JOB_UID": str(slurm.uid),
+            "SLURM_JOB_GID": str(slurm.gid), "SLURMD_NODENAME": "n1", "SLURM_JOB_RESTART_COUNT": "0", **more}
+
+
+def run(path, environ, **popen):
+    """Its output; its status has to be 0."""
+    done = subprocess.run([path], env=environ, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60, check=False, **popen)
+    assert (done.returncode, done.stderr) == (0, ""), (path, environ, done)
+    return done.stdout
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_empty_environment_is_no_failure(slurm, hooks, hook):
+    path = os.path.join(hooks, hook)
+    for environ in ({}, {"SLURM_JOB_ID": "x; kill 1"}, {"SLURM_JOB_ID": "1"}, {**hook_environ(slurm), "SLURM_JOB_UID": "a b"},
+                    {**hook_environ(slurm), "SLURM_CLUSTER_NAME": "$(id)"}, {"PATH": "/nowhere\nexport X=1"},
+                    hook_environ(slurm), hook_environ(slurm, SLURM_JOB_UID="4294967294", SLURM_JOB_GID="")):
+        for user in ({}, slurm.as_user):
+            assert run(path, environ, **user) == ""
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_that_is_alone_is_no_failure(slurm, hooks, hook):
+    alone = shutil.copy(os.path.join(hooks, hook), slurm.path(hook))
+    assert run(alone, hook_environ(slurm)) == ""
+
+
+@ROOT
+def test_the_epilog_ends_what_is_left_of_the_job_and_nothing_else(slurm, hooks, started):
+    user, other = slurmtest.USERS
+    ends = [started(of_job(slurm), user), started(of_job(slurm), user, STUBBORN)]
+    stays = [
+        started(of_job(slurm, "47110"), user),
+        started(of_job(slurm, "471"), user, STUBBORN),
+        started(of_job(slurm, X="SLURM_JOB_ID=4711", SLURM_JOB_ID="12"), user),
+        started({**of_job(slurm), "SLURM_CLUSTER_NAME": slurm.mark[:19]}, user),
+        started(of_job(slurm), other),
+        started(of_job(slurm)),
+        started({n: v for n, v in of_job(slurm).items() if n != "CKPT_JOB"}, user),
+    ]
+    image = slurm.file("sim.00001.ckpt", "image")
+    run(os.path.join(hooks, "epilog"), hook_environ(slurm, SLURM_JOB_WORK_DIR=slurm.dir))
+    assert [p.wait(10) for p in ends] == [-signal.SIGTERM, -signal.SIGKILL]
+    assert [p.poll() for p in stays] == [None] * len(stays)
+    assert slurm.read(image) == "image"
+
+
+def test_the_epilog_of_a_user_s_own_cluster(slurm, hooks, started):
+    name = slurmtest.USERS[0] if os.getuid() == 0 else None
+    p, q = started(of_job(slurm), name), started(of_job(slurm, "4712"), name)
+    run(os.path.join(hooks, "epilog"), hook_environ(slurm), **slurm.as_user)
+    assert p.wait(10) == -signal.SIGTERM
+    assert q.poll() is None
+
+
+def test_the_prolog_ends_what_an_earlier_run_has_left(slurm, hooks, started):
+    name = slurmtest.USERS[0] if os.getuid() == 0 else None
+    first, second = started(of_job(slurm), name), started(of_job(slurm, SLURM_RESTART_COUNT="1"), name)
+    third, other = started(of_job(slurm, SLURM_RESTART_COUNT="2"), name), started(of_job(slurm, "4712"), name)
+    prolog = os.path.join(hooks, "prolog")
+    run(prolog, hook_environ(slurm))
+    assert [p.poll() for p in (first, second, third, other)] == [None] * 4
+    run(prolog, hook_environ(slurm, SLURM_JOB_RESTART_COUNT="2"))
+    assert [p.wait(10) for p in (first, second)] == [-signal.SIGTERM] * 2
+    assert [p.poll() for p in (third, other)] == [None] * 2
+
+
+def make_socket(path, uid, gid):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+    os.chown(path, uid, gid)
+    return path
+
+
+@pytest.fixture
+def runtime(slurm):
+    """The user's runtime directory where there is no session, for names that no cluster of others has."""
+    where = "/tmp/ckpt-%d" % slurm.uid
+    made = not os.path.exists(where)
+    if made:
+        os.mkdir(where, 0o700)
+        os.chown(where, slurm.uid, slurm.gid)
+    yield where
+    for name in os.listdir(where) if os.path.isdir(where) else []:
+        if slurm.mark[:20] in name:
+            os.unlink(os.path.join(where, name))
+    if made:
+        with contextlib.suppress(OSError):
+            os.rmdir(where)
+
+
+def test_the_epilog_removes_sockets_of_the_job_only(slurm, hooks, started, runtime):
+    cluster = slurm.mark[:20]
+    goes = ["%s-4711.step0.n1" % cluster, "%s-4711.batch.n1" % cluster]
+    stays = ["%s-%s" % (cluster, rest) for rest in ("4711_2.step0.n1", "47110.step0.n1", "4712.step0.n1", "4711.step0.n2",
+                                                    "4711")]
+    for name in goes + stays:
+        make_socket(os.path.join(runtime, name), slurm.uid, slurm.gid)
+    for name in (goes[0], stays[1]):
+        open(os.path.join(runtime, name + ".lock"), "w").close()
+        os.chown(os.path.join(runtime, name + ".lock"), slurm.uid, slurm.gid)
+    array = make_socket(slurm.path("tmp/%s-9_3.step0.n1" % cluster), slurm.uid, slurm.gid)
+    shared = make_socket(slurm.path("tmp/mine"), slurm.uid, slurm.gid)
+    name = slurmtest.USERS[0] if os.getuid() == 0 else None
+    started(of_job(slurm, CKPT_SOCKET=array), name)
+    started(of_job(slurm, CKPT_SOCKET=shared), name)
+    run(os.path.join(hooks, "epilog"), hook_environ(slurm))
+    left = {n for n in os.listdir(runtime) if cluster in n}
+    assert left == {*stays, stays[1] + ".lock"}
+    assert not os.path.exists(array) and os.path.exists(shared)
+
+
+@ROOT
+def test_the_epilog_follows_no_links_of_a_user(slurm, hooks, started):
+    name = "%s-4711.step0.n1" % slurm.mark[:20]
+    theirs = os.path.join(slurm.cluster.top, slurm.mark)
+    os.mkdir(theirs)
+    victim = make_socket(os.path.join(theirs, name), 0, 0)
+    os.symlink(theirs, slurm.path("link"))
+    os.symlink(victim, slurm.path(name))
+    for path in (slurm.path("link/" + name), slurm.path(name), victim):
+        started(of_job(slurm, CKPT_SOCKET=path), slurmtest.USERS[0])
+    run(os.path.join(hooks, "epilog"), hook_environ(slurm))
+    assert os.path.exists(victim)
+    shutil.rmtree(theirs)
+
+
+def test_the_task_prolog_makes_programs_found(slurm):
+    path = os.path.join(slurm.installed.prefix, *slurmtest.HOOKS, "task_prolog")
+    own = os.path.join(slurm.installed.prefix, "bin")
+    assert run(path, {"PATH": "/usr/bin:/bin"}) == "export PATH=/usr/bin:/bin:%s\n" % own
+    assert run(path, {"PATH": "/usr/bin:/bin:" + own}) == ""
+    assert run(path, {"PATH": own, "TMPDIR": "/nowhere", "XDG_RUNTIME_DIR": "/tmp"}) == "unset TMPDIR\n"
+
+
+# --- on a cluster ---
+
+def test_a_job_without_a_path_to_it_finds_ckpt_launch(slurm):
+    job = slurm.submit("srun ckpt_launch --version", env={"PATH": "/usr/bin:/bin", "TMPDIR": "/nowhere"})
+    job.wait_completed()
+    assert "ckpt_launch" in job.output()
+
+
+def test_what_a_job_has_left_ends_with_it_and_nothing_else(slurm):
+    """Under linuxproc a process that has left its session outlives the job, and keeps its coordinator."""
+    script = """export CKPT_SLURM=0 CKPT_DIR=$PWD
+        ckpt_launch setsid sh -c 'echo $$ >$SLURM_JOB_ID.pid; exec sleep 1000' >/dev/null 2>&1 &
+        until [ -s $SLURM_JOB_ID.pid ]; do sleep 0.1; done
+        until ckpt_command --list 2>/dev/null | grep -q running; do sleep 0.1; done
+        until [ -e $1 ]; do sleep 0.1; done"""
+    first = slurm.submit(script.replace("$1", "first"), "--nodelist=n1", env={"CKPT_SOCKET": slurm.path("tmp/first")})
+    second = slurm.submit(script.replace("$1", "second"), "--nodelist=n1", env={"CKPT_SOCKET": slurm.path("tmp/second")})
+    pids = []
+    for job in (first, second):
+        wait_for(lambda: slurm.read(job.id + ".pid").strip(), "the program of " + job.id, slurmtest.LIMIT)
+        pids.append(int(slurm.read(job.id + ".pid")))
+    slurm.file("first")
+    first.wait_completed()
+    wait_for(lambda: first.over(), "the epilog", slurmtest.LIMIT)
+    assert not alive(pids[0]) and not first.processes()
+    assert alive(pids[1]) and second.state() == "RUNNING"
+    slurm.file("second")
+    second.wait_completed()
+    wait_for(lambda: second.over() and not second.processes(), "the epilog", slurmtest.LIMIT)
+    assert not alive(pids[1])
+
+
+def test_hooks_of_all_kinds_leave_nodes_up(slurm):
+    """A hook that fails drains its node."""
+    slurm.submit("srun true").wait_completed()
+    states = slurm.run("sinfo", "-h", "-o", "%T").stdout.split()
+    if set(states) - {"idle", "mixed", "allocated", "completing"}:
+        raise Failure(slurm.run("sinfo", "-R").stdout)
