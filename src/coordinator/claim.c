@@ -31,6 +31,16 @@ static int open_lock(const char *path)
 	return fd;
 }
 
+/* Its owner removes the file when it ends: a lock on one that has no name any more is worth nothing. */
+static bool is_named(int lock, const char *path)
+{
+	char name[SOCKET_PATH_MAX + 8];
+	struct stat ours, named;
+
+	snprintf(name, sizeof(name), "%s.lock", path);
+	return fstat(lock, &ours) == 0 && lstat(name, &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 static int listen_at(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -63,8 +73,13 @@ int claim_socket(const char *path)
 	int lock = open_lock(path);
 
 	for (int i = 0; i < TRIES; i++) {
-		if (!flock(lock, LOCK_EX | LOCK_NB))
-			return listen_at(path);
+		if (!flock(lock, LOCK_EX | LOCK_NB)) {
+			if (is_named(lock, path))
+				return listen_at(path);
+			close(lock);
+			lock = open_lock(path);
+			continue;
+		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			die("cannot lock %s.lock:", path);
 		if (is_answered(path))
@@ -76,5 +91,9 @@ int claim_socket(const char *path)
 
 void claim_release(const char *path)
 {
+	char lock[SOCKET_PATH_MAX + 8];
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
 	unlink(path);
+	unlink(lock);
 }
