@@ -13,8 +13,9 @@
 #include "protocol.h"
 #include "records.h"
 
-#define RESTART_CONTROL_MAGIC	  0x33545352434b4e43ull
-#define RESTART_CONTROL_MAGIC_OLD 0x32545352434b4e43ull /* a libckpt that has no moves */
+#define RESTART_CONTROL_MAGIC	    0x34545352434b4e43ull
+#define RESTART_CONTROL_MAGIC_MOVES 0x33545352434b4e43ull /* a libckpt that has no graft, */
+#define RESTART_CONTROL_MAGIC_OLD   0x32545352434b4e43ull /* or no moves either */
 
 /*
  * Where the processes of a restarted job meet: in the restorer's memory, shared by all of them. Each
@@ -56,6 +57,7 @@ struct restart_control {
 	char socket[108];     /* of the coordinator here and now; "": as before */
 	char moves[MOVES_MAX]; /* paths that lead elsewhere now (moves.h) */
 	char keyfile[CKPT_KEYFILE_MAX]; /* where the key is now; only written when the image is encrypted */
+	uint64_t graft;	       /* text in the restorer's memory: variables that are other ones now (graft.h); 0: none */
 };
 
 /* One area, or a part of one, to be mapped by the restorer. */
@@ -233,6 +235,7 @@ struct restore_job {
 	char socket[108]; /* for restart_control, as are these: */
 	char moves[MOVES_MAX];
 	char keyfile[CKPT_KEYFILE_MAX]; /* "": the image is not encrypted */
+	uint64_t graft, graft_len; /* and this, which is text in our memory */
 	uint64_t outside_pid; /* ckpt_restart's */
 };
 

@@ -455,7 +455,8 @@ static void restore(struct checkpoint *c)
 	while (restart_control.main_exited && __atomic_load_n(&restart_control.main_word, __ATOMIC_ACQUIRE))
 		sys_futex(&restart_control.main_word, FUTEX_WAIT, 1, NULL);
 	restart_control_take();
-	moved_restore(&c->ps.rec.mm);
+	moved_restore();
+	environment_restore(&c->ps.rec.mm);
 	thread_restore(&c->self);
 	process_restore(&c->ps, log_fd);
 	descriptors_restore_locks(log_fd);

@@ -1,21 +1,15 @@
 /*
- * A restarted program whose directories are elsewhere now (ckpt_restart --map-path): what libckpt itself knows by path,
- * and what whoever reads the environment is told, the coordinator and programs that are executed.
+ * A restarted program whose directories are elsewhere now (ckpt_restart --map-path): what libckpt itself knows by path.
+ * What whoever reads the environment is told, the coordinator and programs that are executed, is environment.c's.
  *
  * All processes are still in the restart, so nobody looks at what changes here.
  */
 #define _GNU_SOURCE
-#include <linux/prctl.h>
 #include <sys/mman.h>
 #include "moves.h"
 #include "preload.h"
 #include "wrappers/inotify.h"
 #include "frozen.h"
-
-extern char **environ;
-
-/* Variables whose value is a path of ours. */
-static const char *const variables[] = {"CKPT_DIR=", "CKPT_KEYFILE="};
 
 static void *memory_get(size_t n)
 {
@@ -62,86 +56,11 @@ static void watches_move(void)
 			watch_move(w, now);
 }
 
-/* ---- environment ---- */
-
-/* The variable that the entry sets, when it is one of ours and its value has moved: then that is in now. */
-static const char *entry_moved(const char *entry, char *now, size_t n)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
-		const char *value = entry;
-
-		if (parse_skip(&value, variables[i]))
-			return moves_apply(restart_control.moves, value, now, n) ? variables[i] : NULL;
-	}
-	return NULL;
-}
-
-/* Who looks for the variable in the program's own list finds the new entry. */
-static void environ_point(char *entry, const char *variable)
-{
-	for (char **e = environ; e && *e; e++)
-		if (str_starts(*e, variable))
-			*e = entry;
-}
-
-/* Copy the entries of old, of n bytes, to buf, as they are now; bytes, or 0 when none has moved. */
-static size_t entries_copy(const char *old, size_t n, char *buf, size_t cap)
-{
-	char now[CKPT_PATH_MAX];
-	size_t at = 0, len;
-	bool any = false;
-
-	for (const char *e = old; e < old + n && at < cap; e += str_len(e) + 1, at += len + 1) {
-		const char *variable = entry_moved(e, now, sizeof(now));
-		struct text t = {.buf = buf + at, .cap = cap - at};
-
-		text_put(&t, "%s%s", variable ? variable : e, variable ? now : "");
-		len = t.len;
-		any |= variable != NULL;
-		if (variable)
-			environ_point(buf + at, variable);
-	}
-	return any ? at : 0;
-}
-
-/* What /proc/PID/environ shows lies at a place that can be chosen. */
-static int environment_show(const struct rec_mm *mm, const char *start, size_t n)
-{
-	struct prctl_mm_map map = {
-		.start_code = mm->start_code,	.end_code = mm->end_code,
-		.start_data = mm->start_data,	.end_data = mm->end_data,
-		.start_brk = mm->start_brk,	.brk = mm->brk,
-		.start_stack = mm->start_stack, .arg_start = mm->arg_start,
-		.arg_end = mm->arg_end,		.env_start = (uint64_t)start,
-		.env_end = (uint64_t)start + n, .exe_fd = (uint32_t)-1,
-	};
-
-	return sys_prctl(PR_SET_MM, PR_SET_MM_MAP, (unsigned long)&map, sizeof(map), 0);
-}
-
-/* It is copied first, to be read safely and with an end: the program may have written over it. */
-static void environment_move(const struct rec_mm *mm)
-{
-	size_t n = mm->env_end - mm->env_start, cap = n + ARRAY_SIZE(variables) * CKPT_PATH_MAX;
-	char *old = memory_get(n + 1), *new = memory_get(cap);
-
-	if (old && new && memory_copy(old, mm->env_start, n) == n) {
-		n = entries_copy(old, n, new, cap);
-		if (n && environment_show(mm, new, n) == 0)
-			new = NULL; /* it stays */
-	}
-	if (old)
-		sys_munmap(old, mm->env_end - mm->env_start + 1);
-	if (new && !n)
-		sys_munmap(new, cap);
-}
-
-void moved_restore(const struct rec_mm *mm)
+void moved_restore(void)
 {
 	if (!restart_control.moves[0])
 		return;
 	path_move(preload.config.dir, sizeof(preload.config.dir));
 	path_move(preload.config.keyfile, sizeof(preload.config.keyfile));
 	watches_move();
-	environment_move(mm);
 }

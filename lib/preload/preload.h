@@ -62,7 +62,9 @@ struct fork_page {
 void hello_send(uint32_t flags) HIDDEN;
 
 /* moved.c: after a restart, when directories are elsewhere (restart_control.moves). */
-void moved_restore(const struct rec_mm *mm) HIDDEN;
+void moved_restore(void) HIDDEN;
+/* environment.c: the same in the environment; and variables that are other ones now (restart_control.graft). */
+void environment_restore(const struct rec_mm *mm) HIDDEN;
 
 /* ---- thread.c: what one thread has that its signal frame does not --------------------------- */
 

@@ -19,7 +19,9 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 {
 	struct restart_control *c = (struct restart_control *)p->control;
 
-	if (c->magic != RESTART_CONTROL_MAGIC && (c->magic != RESTART_CONTROL_MAGIC_OLD || job->moves[0]))
+	bool moves = c->magic == RESTART_CONTROL_MAGIC || c->magic == RESTART_CONTROL_MAGIC_MOVES;
+
+	if (!moves && (c->magic != RESTART_CONTROL_MAGIC_OLD || job->moves[0]))
 		fail(job, "find libckpt at", p->control, -ENOENT);
 	c->restarted = job->outside_pid;
 	c->blob_start = job->region_start;
@@ -32,10 +34,12 @@ static void control_fill(struct restore_job *job, const struct plan_node *n, con
 	c->main_exited = c->main_word = p->main_exited;
 	c->sync = (uint64_t)job->sync;
 	str_copy(c->socket, job->socket, sizeof(c->socket));
-	if (c->magic == RESTART_CONTROL_MAGIC)
+	if (moves)
 		__builtin_memcpy(c->moves, job->moves, sizeof(c->moves));
 	if (job->keyfile[0]) /* an older libckpt has no place for it */
 		str_copy(c->keyfile, job->keyfile, sizeof(c->keyfile));
+	if (c->magic == RESTART_CONTROL_MAGIC) /* for another one the program has what it had */
+		c->graft = job->graft;
 }
 
 static void thread_make(struct restore_job *job, const struct plan_thread *t)

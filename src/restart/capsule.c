@@ -218,7 +218,7 @@ static pid_t init_make(struct restart *r, int inside, int outside)
 		return init;
 	if (WIFSIGNALED(status))
 		die("the process that makes the namespaces was killed (signal %d)", WTERMSIG(status));
-	exit(STATUS_OWN); /* it has told why */
+	exit(r->opt.failure ?: STATUS_OWN); /* it has told why */
 }
 
 int capsule_run(struct restart *r)

@@ -114,7 +114,7 @@ static void threads_check(const struct restart *r, const struct saved *p, const 
 /* What every libckpt has of struct restart_control; one that encrypts has all. */
 static size_t control_size(const struct restart *r)
 {
-	return r->keyfile[0] ? sizeof(struct restart_control) : offsetof(struct restart_control, moves);
+	return r->keyfile[0] ? offsetof(struct restart_control, graft) : offsetof(struct restart_control, moves);
 }
 
 void memory_check(const struct restart *r, const struct saved *p)

@@ -305,6 +305,7 @@ static struct restore_job job_describe(struct init *in)
 	str_copy(job.socket, r->socket, sizeof(job.socket));
 	memcpy(job.moves, r->opt.moves, sizeof(job.moves));
 	str_copy(job.keyfile, r->keyfile, sizeof(job.keyfile));
+	job.graft = (uint64_t)graft_make(&r->opt, &job.graft_len);
 	return job;
 }
 
@@ -330,7 +331,7 @@ static size_t region_size(struct init *in, const struct restore_job *job)
 {
 	size_t n = job->nplans * sizeof(*job->plans) + job->nnodes * sizeof(*job->nodes) +
 		   job->nchunks * sizeof(*job->chunks) + special_span(&in->own) +
-		   job->nworkers * job->work_size + STACK_SIZE + sync_size(in) + 64 * CKPT_PAGE;
+		   job->graft_len + job->nworkers * job->work_size + STACK_SIZE + sync_size(in) + 64 * CKPT_PAGE;
 
 	for (uint32_t i = 0; i < job->nplans; i++)
 		plan_arrays(&in->planners[i].plan, array_count, &n);
@@ -352,6 +353,8 @@ static void region_fill(struct init *in)
 		plan_arrays(&in->planners[i].plan, array_place, g);
 		job.plans[i] = in->planners[i].plan;
 	}
+	if (job.graft)
+		job.graft = (uint64_t)region_put(g, (const void *)job.graft, job.graft_len);
 	job.tls = (uint64_t)region_put(g, NULL, 256);
 	job.staging = (uint64_t)region_put_pages(g, special_span(&in->own));
 	job.work = region_put_pages(g, job.nworkers * job.work_size);

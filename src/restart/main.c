@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "connect.h"
 #include "die.h"
@@ -16,7 +17,31 @@
 static void usage(FILE *f)
 {
 	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
-		   "                    [--map-path OLD=NEW] [--key=FILE] IMAGE|DIRECTORY|LINK\n");
+		   "                    [--map-path OLD=NEW] [--env GLOB] [--key=FILE] [--tell WHO] [--failure-status N]\n"
+		   "                    IMAGE|DIRECTORY|LINK\n");
+}
+
+/* What exits with it is not mistaken for the program. */
+static void failure_option(struct options *o, const char *arg)
+{
+	const char *p = arg;
+
+	o->failure = parse_dec(&p);
+	if (p == arg || *p || p - arg > 3 || o->failure < 1 || o->failure > 255)
+		die("--failure-status=%.100s: must be a number from 1 to 255", arg);
+	die_init("ckpt_restart", o->failure);
+}
+
+/* Whoever reads the log of a job has to know what it went on from. */
+static void choice_tell(const struct restart *r)
+{
+	time_t created = r->image.header.created_ns / 1000000000;
+	char date[64];
+	struct tm tm;
+
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", localtime_r(&created, &tm));
+	fprintf(stderr, "ckpt: %s: goes on from %s (generation %lu of %s)\n", r->opt.tell, r->path,
+		(long)r->job.generation, date);
 }
 
 static void options_read(int argc, char **argv, struct options *o)
@@ -28,6 +53,9 @@ static void options_read(int argc, char **argv, struct options *o)
 		{"files", required_argument, NULL, 'f'},
 		{"tcp", required_argument, NULL, 't'},
 		{"key", required_argument, NULL, 'k'},
+		{"env", required_argument, NULL, 'e'},
+		{"tell", required_argument, NULL, 'T'},
+		{"failure-status", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -55,6 +83,15 @@ static void options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->key = optarg;
+			break;
+		case 'e':
+			graft_option(o, optarg);
+			break;
+		case 'T':
+			o->tell = optarg;
+			break;
+		case 's':
+			failure_option(o, optarg);
 			break;
 		case 'h':
 			usage(stdout);
@@ -116,6 +153,8 @@ int main(int argc, char **argv)
 		die("--no-capsule is for root: only root may choose process ids outside of a capsule");
 	image_choose(&r);
 	state_read(&r);
+	if (r.opt.tell)
+		choice_tell(&r);
 	if (r.opt.verbose)
 		newer_tell(&r);
 	fault(FAULT_RESTART_STATE);

@@ -15,6 +15,7 @@
  *   inherit.c    what of it a process has from its parent, by fork
  *   special.c    the kernel's own areas, vdso and vvar
  *   region.c     the memory in which the restorer runs
+ *   graft.c      variables that are other ones now
  *   devpts.c     pseudo terminals of the capsule's own
  *   terminal.c   the terminal's foreground group, from inside
  *   become.c     a job that asks to be replaced by another image
@@ -29,6 +30,7 @@
 #include <sys/types.h>
 #include "beside.h"
 #include "fault.h"
+#include "graft.h"
 #include "image.h"
 #include "moves.h"
 #include "records.h"
@@ -42,6 +44,9 @@ struct options {
 	bool verbose;
 	char moves[MOVES_MAX]; /* --map-path */
 	bool tcp_refuse;
+	char graft[GRAFT_GLOBS_MAX]; /* --env, with ',' between them */
+	const char *tell;  /* --tell, NULL: not given */
+	int failure;	   /* --failure-status: what we exit with when there is no program to go on; 0: as ever */
 };
 
 /* One process of the image; pointers go into memory that lasts. */
@@ -95,6 +100,11 @@ const char *state_string(const struct saved *p, uint32_t kind, size_t *len);
 void moves_option(struct options *o, const char *arg);
 /* Where a path of the image leads now: path itself, or text that lasts. */
 const char *path_now(const char *moves, const char *path);
+
+/* graft.c: take --env GLOB; dies when it is none. */
+void graft_option(struct options *o, const char *arg);
+/* What is to be handed over (graft.h), *len bytes that last; NULL when there is none. Dies when it is too much. */
+char *graft_make(const struct options *o, size_t *len);
 
 /* newer.c: tell what has come or changed since the checkpoint beside the job's files, and stays. */
 void newer_tell(const struct restart *r);

@@ -35,6 +35,7 @@ struct outside {
 	bool is_first;	/* it is the one that the job was started as: its status is ours */
 	bool ended;	/* status is known; it may be before we are told that the job */
 	bool started;	/* has been restored, and without that it is nobody's */
+	int failure;	/* the status when it was not; 0: init's */
 	bool becomes;	/* the image at path takes its place, when all has ended */
 	char path[CKPT_PATH_MAX];
 };
@@ -253,6 +254,8 @@ static int exit_status(const struct outside *o)
 {
 	int s = o->started && o->ended && o->is_first ? o->status : o->init_status;
 
+	if (!o->started && o->failure)
+		return o->failure;
 	return WIFSIGNALED(s) ? 128 + WTERMSIG(s) : WEXITSTATUS(s);
 }
 
@@ -275,6 +278,7 @@ int supervise(struct restart *r, int events, pid_t init)
 		.pidfd = -1,
 		.group_inside = terminal_group(r),
 		.init = init,
+		.failure = r->opt.failure,
 		.is_first = r->processes[0].rec.flags & PROCESS_FIRST,
 	};
 	struct pollfd p[2] = {{.fd = o.signals, .events = POLLIN}, {.fd = events, .events = POLLIN}};
