@@ -10,6 +10,7 @@
 #include "program.h"
 #include "protocol.h"
 #include "runtime.h"
+#include "slurm.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -278,18 +279,31 @@ static void prepare(const struct program *p, char *const argv[])
 		sys_sigprocmask(0 /* SIG_BLOCK */, &signals_to_block, NULL);
 }
 
+/* Those that were blocked at the very first, and are not the job's to take. */
+static void signals_let_go(const struct program *p, uint64_t early)
+{
+	if (!p->obstacle)
+		early &= ~signals_to_block;
+	sys_sigprocmask(1 /* SIG_UNBLOCK */, &early, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct program program;
+	uint64_t early;
 	int err;
 
 	die_init("ckpt_launch", STATUS_OWN);
+	early = slurm_here() ? slurm_signals_block() : 0;
 	argv += parse_options(argc, argv);
+	if (slurm_here())
+		slurm_begin(argv);
 	check_settings();
 	err = program_find(&program, argv[0]);
 	if (err)
 		die_not_run(argv[0], -err);
 	prepare(&program, argv);
+	signals_let_go(&program, early);
 	execvp(argv[0], argv);
 	die_not_run(argv[0], errno);
 }
