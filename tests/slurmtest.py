@@ -25,11 +25,13 @@ HOOKS = ("lib", "ckpt", "slurm")  # under the prefix
 
 LIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 
-# Arguments of Cluster. "plain" has stubs for hooks, "bare" not even RequeueExit.
+# Arguments of Cluster. "plain" has stubs for hooks, "bare" not even RequeueExit, and on "once" jobs run once, unless
+# they are submitted with --requeue.
 KINDS = {
     "plain": {},
     "hooks": {"hooks": True},
     "cgroup": {"hooks": True, "proctrack": "cgroup", "nodes": 2},
+    "once": {"hooks": True, "nodes": 1, "conf": {"JobRequeue": "0"}},
     "bare": {"conf": {"RequeueExit": "", "RequeueExitHold": ""}},
     "ns": {"mode": "ns", "hooks": True, "nodes": 3},
     "user": {"user": USERS[0], "nodes": 2},
@@ -105,7 +107,7 @@ class Cluster:
         """Start it, or what is missing of it."""
         o = self.options
         args = ["-n", str(o["nodes"]), "-c", str(o["cpus"]), "-m", o["mode"], "-p", o["proctrack"]]
-        if o["hooks"] and os.path.isdir(os.path.join(self.installed.prefix, *HOOKS)):
+        if o["hooks"]:
             args += ["-k", os.path.join(self.installed.prefix, *HOOKS)]
         if o["conf"]:
             extra = os.path.join(self.top, "extra.conf")
@@ -208,9 +210,9 @@ class Slurm:
 
     def run(self, *argv, expect=0, env=None, limit=LIMIT, **popen):
         """Run argv as the user to its end; a CompletedProcess with text."""
-        done = subprocess.run(argv, env=self.env(env), cwd=self.dir, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=limit, check=False,
-                              **{**self.as_user, **popen})
+        done = subprocess.run(argv, env=self.env(env), cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=limit, check=False,
+                              **{"stdin": subprocess.DEVNULL, **self.as_user, **popen})
         if expect is not None and done.returncode != expect:
             raise Failure("%s: status %d, not %d: %s%s" % (" ".join(argv), done.returncode, expect, done.stdout,
                                                          done.stderr))
