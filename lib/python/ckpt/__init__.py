@@ -13,12 +13,15 @@ Nothing here runs while the program runs: no thread, no timer, no open file. Eve
 libckpt, which is in the process already; without it :func:`is_enabled` is false.
 """
 
+from . import _environ
 from ._api import (Checkpoint, checkpoint, critical, every, generation, is_enabled, save_workspace)
 from ._errors import CheckpointError, Error, NotLaunchedError
 from ._hooks import after, before, on_restart
 
 __all__ = ["Checkpoint", "CheckpointError", "Error", "NotLaunchedError", "after", "before", "checkpoint",
            "critical", "every", "generation", "is_enabled", "on_restart", "save_workspace"]
+
+_environ.refresh()
 
 
 def load_ipython_extension(ipython: object) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from typing import Iterator, Optional, Union
 
-from . import _hooks, _lib
+from . import _environ, _hooks, _lib
 from ._errors import CheckpointError, NotLaunchedError
 
 Path = Union[str, "os.PathLike[str]"]
@@ -77,6 +77,7 @@ def checkpoint(path: Optional[Path] = None, *, keep: Optional[int] = None, wait:
     name = None if path is None else os.fsencode(os.path.abspath(path))
     info = _lib.Info()
     got = _hooks.run(lambda: _lib.checkpoint(name, keep, wait, info))
+    _environ.refresh()
     if got < 0:
         raise CheckpointError(_reason(-got, info))
     restarted = got == _lib.RESTARTED
@@ -103,6 +104,7 @@ def save_workspace(path: Path) -> Checkpoint:
 
 def is_enabled() -> bool:
     """Whether this process can be checkpointed: whether it was launched under ckpt."""
+    _environ.refresh()
     return _lib.is_enabled()
 
 
@@ -111,6 +113,7 @@ def generation() -> int:
 
     Images with a name of their own (``checkpoint(path)``) are not counted.
     """
+    _environ.refresh()
     return _lib.generation()
 
 

@@ -14,7 +14,7 @@ import signal
 import threading
 from typing import Any, Callable, List, Optional, TypeVar
 
-from . import _lib
+from . import _environ, _lib
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
@@ -195,6 +195,7 @@ def _came_back() -> None:
         _call(list(_state.after), "after")
         return
     _state.restarts = _lib.restarts()
+    _environ.refresh()
     _call(list(_state.on_restart), "on_restart")
 
 
