@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include "marks.h"
 #include "moves.h"
 #include "preload.h"
 #include "wrappers/inotify.h"
@@ -62,5 +63,6 @@ void moved_restore(void)
 		return;
 	path_move(preload.config.dir, sizeof(preload.config.dir));
 	path_move(preload.config.keyfile, sizeof(preload.config.keyfile));
+	marks_move();
 	watches_move();
 }

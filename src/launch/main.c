@@ -120,6 +120,18 @@ static int parse_options(int argc, char **argv)
 	return optind;
 }
 
+static void check_marks(void)
+{
+	static const char *const marks[] = {"CKPT_FINISHED", "CKPT_EXITED"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		const char *value = getenv(marks[i]);
+
+		if (value && *value && (*value != '/' || strlen(value) >= CKPT_PATH_MAX))
+			die("%s=%.200s: must be an absolute path", marks[i], value);
+	}
+}
+
 /* CKPT_DIR absolute, there, and writable: better now than at the first checkpoint. */
 static void check_dir(void)
 {
@@ -177,6 +189,7 @@ static void check_settings(void)
 
 	check_dir();
 	check_keyfile();
+	check_marks();
 	config_default(&c);
 	for (size_t i = 0; i < NSETTINGS; i++) {
 		const struct setting *s = &settings[i];
@@ -200,6 +213,10 @@ static void set_job(void)
 	char id[JOB_ID_MAX];
 	uint32_t n;
 
+	if (getenv("CKPT_JOB")) { /* what becomes of the job that we are in is not for this one to say */
+		unsetenv("CKPT_FINISHED");
+		unsetenv("CKPT_EXITED");
+	}
 	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
 		die("cannot get random bytes:");
 	snprintf(id, sizeof(id), "%08x", n);
@@ -296,6 +313,11 @@ int main(int argc, char **argv)
 	die_init("ckpt_launch", STATUS_OWN);
 	early = slurm_here() ? slurm_signals_block() : 0;
 	argv += parse_options(argc, argv);
+	if (slurm_nested()) {
+		warn("%s runs as a part of the job of ckpt that is here already", argv[0]);
+		execvp(argv[0], argv);
+		die_not_run(argv[0], errno);
+	}
 	if (slurm_here())
 		slurm_begin(argv);
 	check_settings();

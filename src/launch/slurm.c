@@ -37,11 +37,21 @@ static bool is_set(const char *name)
 	return value && *value;
 }
 
-bool slurm_here(void)
+static bool is_slurm(void)
 {
 	const char *wanted = getenv("CKPT_SLURM");
 
-	return is_set("SLURM_JOB_ID") && !(wanted && !strcmp(wanted, "0")) && !is_set("CKPT_JOB");
+	return is_set("SLURM_JOB_ID") && !(wanted && !strcmp(wanted, "0"));
+}
+
+bool slurm_here(void)
+{
+	return is_slurm() && !is_set("CKPT_JOB");
+}
+
+bool slurm_nested(void)
+{
+	return is_slurm() && is_set("CKPT_JOB");
 }
 
 uint64_t slurm_signals_block(void)

@@ -51,6 +51,8 @@ struct slurm {
 
 /* Is this a SLURM job, we are to know of it, and not in a job of ours already? */
 bool slurm_here(void);
+/* Are we to know of it, and in a job of ours, which everything that it starts is a part of? */
+bool slurm_nested(void);
 /*
  * Unless CKPT_ON_SIGNAL is given: the signal by which SLURM asks the job to checkpoint and end is put there, and blocked:
  * it may come at any time, and would end what is not launched yet. The set of it. Dies when there is no such signal.
