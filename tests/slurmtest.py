@@ -23,6 +23,7 @@ USERS = ["games", "news"]  # SLURM looks them up: they must be in /etc/passwd, a
 HERE = os.path.join(TREE, "tests", "slurm")
 HOOKS = ("lib", "ckpt", "slurm")  # under the prefix
 
+FINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL"}
 LIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 
 # Arguments of Cluster. "plain" has stubs for hooks, "bare" not even RequeueExit, and on "once" jobs run once, unless
@@ -315,14 +316,22 @@ class Job:
         return int(self.show().get("Restarts", "0"))
 
     def wait_for(self, condition, what, limit=LIMIT):
-        """Wait until condition(job as show() gives it) is true."""
-        seen = [{}]
+        """Wait until condition(job as show() gives it) is true. A job that has ended, and stays so, changes no more."""
+        seen, ended = [{}], [0]
 
         def look():
             time.sleep(0.1)
             seen[0] = self.show()
-            return seen[0] and condition(seen[0])
-        return wait_for(look, lambda: "%s of job %s: %s\n%s" % (what, self.id, seen[0], self.slurm.story()), limit)
+            if seen[0] and condition(seen[0]):
+                return True
+            ended[0] = ended[0] + 1 if seen[0].get("JobState") in FINAL else 0
+            if ended[0] > 100:
+                raise Failure("no " + story())
+            return False
+
+        def story():
+            return "%s of job %s: %s\n%s" % (what, self.id, seen[0], self.slurm.story())
+        return wait_for(look, story, limit)
 
     def wait_state(self, *states, limit=LIMIT):
         self.wait_for(lambda j: j["JobState"] in states, " or ".join(states), limit)
@@ -333,8 +342,7 @@ class Job:
 
     def wait_completed(self, limit=LIMIT):
         """Wait for an end with status 0 of one job."""
-        final = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
-        self.wait_for(lambda j: j["JobState"] in final, "the end", limit)
+        self.wait_for(lambda j: j["JobState"] in FINAL, "the end", limit)
         state = self.state()
         if state != "COMPLETED":
             raise Failure("job %s ended as %s: %s\n%s" % (self.id, state, self.show(), self.slurm.story()))

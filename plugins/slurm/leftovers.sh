@@ -108,14 +108,15 @@ clean() {
 	printf %s "$1" | tr -c 'A-Za-z0-9_-' _
 }
 
-# Sockets and locks of coordinators that were killed: those that ckpt_launch names by cluster, job and node, and the
-# arguments. A task of an array is named by the array's number, not by the one that we know.
+# Sockets and locks of coordinators that were killed: those that ckpt_launch names by cluster, job and node, in the two
+# usual places, and the arguments.
 remove_sockets() {
 	# shellcheck disable=SC2016 # for the other shell
 	as_user /bin/sh -c '
 		uid=$1 job=$2 node=$3; shift 3
 		for dir in "/tmp/ckpt-$uid" "/run/user/$uid/ckpt"; do
 			set -- "$@" "$dir/$job".*".$node" "$dir/$job".*".$node.lock"
+			set -- "$@" "$dir/slurm-${job##*-}".*
 		done
 		for path in "$@"; do
 			case $path in

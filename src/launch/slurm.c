@@ -301,7 +301,7 @@ static bool has_finished(const struct slurm *s)
  */
 static void socket_set(const struct slurm *s)
 {
-	char path[SOCKET_PATH_MAX], name[300], host[65] = "";
+	char path[SOCKET_PATH_MAX], name[300], host[65] = "", job[32];
 	uint64_t h = 0xcbf29ce484222325ull;
 	size_t dir;
 
@@ -311,12 +311,14 @@ static void socket_set(const struct slurm *s)
 	dir = strrchr(path, '/') + 1 - path;
 	gethostname(host, sizeof(host) - 1);
 	plain_put(host, sizeof(host), "SLURMD_NODENAME", host);
-	snprintf(name, sizeof(name), "%s.%s.%s", s->name, s->step, host);
+	/* The number that the epilog knows; it has no other of an array's task. */
+	plain_put(job, sizeof(job), "SLURM_JOB_ID", s->job);
+	snprintf(name, sizeof(name), "%s-%s.%s.%s", s->cluster, job, s->step, host);
 	for (const char *p = name; *p; p++)
 		h = (h ^ (uint8_t)*p) * 0x100000001b3ull;
 	/* Other files are made beside it, with a few more letters. */
 	if (dir + strlen(name) + 32 >= sizeof(path))
-		snprintf(name, sizeof(name), "slurm-%s.%08lx", s->job, h & 0xffffffff);
+		snprintf(name, sizeof(name), "slurm-%s.%08lx", job, h & 0xffffffff);
 	if (dir + strlen(name) >= sizeof(path))
 		die("%.*s: the path is too long for a socket (TMPDIR, XDG_RUNTIME_DIR or CKPT_SOCKET)", (int)dir, path);
 	strcpy(path + dir, name);

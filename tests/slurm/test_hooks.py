@@ -233,3 +233,23 @@ def test_hooks_of_all_kinds_leave_nodes_up(slurm):
     states = slurm.run("sinfo", "-h", "-o", "%T").stdout.split()
     if set(states) - {"idle", "mixed", "allocated", "completing"}:
         raise Failure(slurm.run("sinfo", "-R").stdout)
+
+
+@pytest.mark.parametrize("slurm", [{"cluster": "cgroup"}], indirect=True)
+def test_a_coordinator_that_was_killed_leaves_no_socket(slurm, runtime):
+    """proctrack/cgroup kills what is in the job, and an array's tasks have numbers of their own."""
+    script = """ckpt_launch sh -c 'echo ready; exec sleep 1000' &
+        until ls $TMPDIR/ckpt-%d/*-$SLURM_JOB_ID.batch.* 2>/dev/null; do sleep 0.1; done; echo made
+        for p in $(grep -lzx SLURM_JOB_ID=$SLURM_JOB_ID /proc/[0-9]*/environ 2>/dev/null); do
+                case $(cat ${p%%/*}/comm) in ckpt_coord*) p=${p%%/environ}; kill -STOP ${p#/proc/} ;; esac
+        done
+        sleep 1000""" % slurm.uid
+    array = slurm.submit(script, "--array=1-2", env={"TMPDIR": "/tmp"})
+    tasks = [array.task(n) for n in (1, 2)]
+    for task in tasks:
+        task.wait_output("made")
+    ids = [task.show()["JobId"] for task in tasks]
+    array.cancel()
+    for task in tasks:
+        wait_for(task.over, "the epilog of " + task.id, slurmtest.LIMIT)
+    assert [n for n in os.listdir(runtime) if n.startswith(tuple("ckpt-%s." % i for i in ids))] == []
