@@ -150,13 +150,12 @@ union fd_control {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
-int msg_send_fd(int fd, const struct msg *m, int pass)
+static int packet_send(int fd, const struct iovec *piece, int n, int pass)
 {
-	struct iovec iov = {(void *)m, m->size};
 	union fd_control c = {.h = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
 				    .cmsg_type = SCM_RIGHTS}};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-	long n;
+	struct msghdr h = {.msg_iov = (struct iovec *)piece, .msg_iovlen = n};
+	long sent;
 
 	if (pass >= 0) {
 		__builtin_memcpy(CMSG_DATA(&c.h), &pass, sizeof(pass));
@@ -164,9 +163,21 @@ int msg_send_fd(int fd, const struct msg *m, int pass)
 		h.msg_controllen = sizeof(c);
 	}
 	do
-		n = sys_call3(__NR_sendmsg, fd, &h, MSG_NOSIGNAL);
-	while (n == -EINTR);
-	return n < 0 ? n : 0;
+		sent = sys_call3(__NR_sendmsg, fd, &h, MSG_NOSIGNAL);
+	while (sent == -EINTR);
+	return sent < 0 ? sent : 0;
+}
+
+int msg_send_fd(int fd, const struct msg *m, int pass)
+{
+	const struct iovec whole = {(void *)m, m->size};
+
+	return packet_send(fd, &whole, 1, pass);
+}
+
+int msg_send_pieces(int fd, const struct iovec *piece, int n)
+{
+	return packet_send(fd, piece, n, -1);
 }
 
 /* Wait until fd can be read or the time (CLOCK_MONOTONIC, 0: never) has come; 1, 0 or -errno. */
@@ -190,9 +201,8 @@ static bool is_passing(long err)
 }
 
 /* One packet: its length or -errno; more than fits shows as more than there is room for. */
-static long packet_recv(int fd, union any_msg *m, int *passed)
+static long packet_recv(int fd, struct iovec iov, int *passed)
 {
-	struct iovec iov = {m, sizeof(*m)};
 	union fd_control c;
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
 	long n = sys_call3(__NR_recvmsg, fd, &h, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
@@ -203,7 +213,8 @@ static long packet_recv(int fd, union any_msg *m, int *passed)
 	return n;
 }
 
-int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed)
+/* The same, waiting at most timeout_ms. */
+static long packet_await(int fd, struct iovec iov, int timeout_ms, int *passed)
 {
 	uint64_t deadline = 0;
 	long n;
@@ -213,10 +224,8 @@ int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed)
 	if (timeout_ms >= 0)
 		deadline = sys_clock_ns(1) + (uint64_t)timeout_ms * 1000000 + 1;
 	for (;;) {
-		n = packet_recv(fd, m, passed);
-		if (n >= 0)
-			break;
-		if (!is_passing(n))
+		n = packet_recv(fd, iov, passed);
+		if (n >= 0 || !is_passing(n))
 			return n;
 		if (n != -EAGAIN)
 			continue;
@@ -226,9 +235,29 @@ int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed)
 		if (err < 0 && err != -EINTR)
 			return err;
 	}
-	if (n == 0)
-		return 0;
+}
+
+int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed)
+{
+	long n = packet_await(fd, (struct iovec){m, sizeof(*m)}, timeout_ms, passed);
+	int err;
+
+	if (n <= 0)
+		return n;
 	err = (size_t)n > sizeof(*m) ? -EPROTO : msg_check(m, n);
+	return err ? err : 1;
+}
+
+int msg_recv_head(int fd, struct msg *m, int timeout_ms)
+{
+	int passed, err;
+	long n = packet_await(fd, (struct iovec){m, sizeof(*m)}, timeout_ms, &passed);
+
+	if (passed >= 0)
+		sys_close(passed);
+	if (n <= 0)
+		return n;
+	err = (size_t)n > sizeof(*m) ? -EPROTO : msg_check((const union any_msg *)m, n);
 	return err ? err : 1;
 }
 

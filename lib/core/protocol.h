@@ -12,7 +12,7 @@
  *                                        (shared.h); go 0: call it off
  *   P -> C  MSG_REFUSE*                  each thing that can't be checkpointed, one line
  *   P -> C  MSG_BARRIER PHASE_DRAIN      everything is collected that is lost when somebody runs
- *   C -> P  MSG_RELEASE PHASE_DRAIN      all have: copy and thaw
+ *   C -> P  MSG_RELEASE PHASE_DRAIN      all have: copy and thaw (or stay, when the job is to end)
  *   P -> C  MSG_BARRIER PHASE_SNAPSHOT   the copy is made (or could not be: err); nobody waits here
  *   P -> C  MSG_THAWED                   with the pause
  *   W -> C  MSG_PROGRESS*, MSG_DONE      from the writer, over the same connection
@@ -23,6 +23,7 @@
 #ifndef CKPT_PROTOCOL_H
 #define CKPT_PROTOCOL_H
 
+#include <sys/uio.h>
 #include "core.h"
 
 enum {
@@ -165,8 +166,7 @@ struct msg_params {
 	char keyfile[CKPT_KEYFILE_MAX]; /* not "": the image is encrypted, and nothing may lie beside it */
 };
 enum {
-	PARAMS_STAY_FROZEN = 1, /* --kill: do not thaw before the image is durable */
-	PARAMS_STOPPED = 2,	/* the process is stopped: thaw only after MSG_RELEASE PHASE_THAW, when its tracer
+	PARAMS_STOPPED = 1,	/* the process is stopped: thaw only after MSG_RELEASE PHASE_THAW, when its tracer
 				   has left and it stands still by itself again */
 };
 
@@ -189,7 +189,11 @@ struct msg_release {
 	int32_t go; /* 1: on; 0: thaw, the checkpoint is called off */
 	uint32_t process_index; /* PHASE_FREEZE: which of the job's processes this is (shared.h), */
 	uint32_t nprocesses;	/* of how many */
+	uint32_t flags;		/* PHASE_DRAIN: RELEASE_* */
+	int32_t exit_status;	/* PHASE_THAW, not 0: end the process with it, instead of thawing */
+	uint64_t served;	/* PHASE_DRAIN: pending signals of this set have what they ask for by this checkpoint */
 };
+enum { RELEASE_STAY = 1 /* do not thaw before the image is durable: the job is to end then */ };
 
 struct msg_thawed {
 	struct msg m;
@@ -327,6 +331,8 @@ int msg_connect(const char *socket_path);
 int msg_send(int fd, const struct msg *m);
 /* The same with a descriptor (SCM_RIGHTS); -1: without. */
 int msg_send_fd(int fd, const struct msg *m, int pass);
+/* The same for a message that lies in n pieces. */
+int msg_send_pieces(int fd, const struct iovec *piece, int n);
 /*
  * Receive and check one message, waiting at most timeout_ms (-1: for ever). 1; 0 when the peer has
  * closed; -ETIMEDOUT, -EPROTO, -errno.
@@ -334,6 +340,8 @@ int msg_send_fd(int fd, const struct msg *m, int pass);
 int msg_recv(int fd, union any_msg *m, int timeout_ms);
 /* The same; *passed is the descriptor that came with it (close-on-exec), -1: none. */
 int msg_recv_fd(int fd, union any_msg *m, int timeout_ms, int *passed);
+/* The same where only a message that is a head alone can come, and there is little room. */
+int msg_recv_head(int fd, struct msg *m, int timeout_ms);
 
 /* ---- config.c: the environment of a job ---- */
 

@@ -3,7 +3,7 @@
  *
  * A checkpoint asked for from inside is one that this thread leads at once; the coordinator is told by
  * the leader's connection, over which the result comes back. When there is no coordinator, one is
- * started: by a grandchild, so that no wait of the program's sees it.
+ * started (coordinator.c).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "handler.h"
+#include "helper.h"
 
 #define API __attribute__((visibility("default")))
 
@@ -38,21 +39,6 @@ enum { TRIES = 10000 }; /* a millisecond apart */
 
 /* ---- a coordinator when there is none ---- */
 
-static int spawn_coordinator(void *arg)
-{
-	char *argv[] = {arg, NULL}, *envp[2] = {NULL, NULL};
-	char env[sizeof(CKPT_ENV_SOCKET) + sizeof(preload.socket) + 1];
-	struct text t = TEXT(env);
-
-	text_put(&t, "%s=%s", CKPT_ENV_SOCKET, preload.socket);
-	envp[0] = env;
-	if (sys_call5(__NR_clone, SIGCHLD, 0, 0, 0, 0) == 0) {
-		sys_call3(__NR_execve, arg, argv, envp);
-		sys_exit_group(127);
-	}
-	return 0;
-}
-
 /* Programs lie beside libckpt.so, as built (../bin) or as installed (../../bin). */
 bool program_path(const char *name, char *path, size_t n)
 {
@@ -71,24 +57,22 @@ bool program_path(const char *name, char *path, size_t n)
 	return false;
 }
 
-static void coordinator_start(void)
+static int start(void *arg)
 {
-	char path[CKPT_PATH_MAX];
-	sigset_t all, old;
-	int status;
-	long pid;
+	(void)arg;
+	coordinator_start();
+	return 0;
+}
 
-	if (!program_path("ckpt_coordinator", path, sizeof(path)))
-		return;
-	/* A checkpoint meanwhile would use the same stack. */
-	sigfillset(&all);
-	sys_sigprocmask(SIG_SETMASK, (uint64_t *)&all, (uint64_t *)&old);
-	pid = clone_on_stack(CLONE_VM | CLONE_VFORK, preload.snapshot_stack + preload.snapshot_stack_len,
-			     spawn_coordinator, path);
-	if (pid > 0)
-		while (sys_call4(__NR_wait4, pid, &status, __WALL, NULL) == -EINTR)
-			;
-	sys_sigprocmask(SIG_SETMASK, (uint64_t *)&old, NULL);
+static void start_coordinator(void)
+{
+	const uint64_t all = ~0ull;
+	uint64_t old;
+
+	coordinator_find();
+	sys_sigprocmask(SIG_SETMASK, &all, &old);
+	helper_run(start, NULL);
+	sys_sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 /* ---- the call ---- */
@@ -111,7 +95,7 @@ static int ask(struct api_call *call)
 			return 0;
 		if (call->err == -ENOENT || call->err == -ECONNREFUSED) {
 			if (!started)
-				coordinator_start();
+				start_coordinator();
 			started = true;
 		} else if (call->err != -EAGAIN) {
 			break;
@@ -323,7 +307,7 @@ API int ckpt_interval(unsigned int seconds)
 		conn = err = msg_connect(preload.socket);
 	for (int i = 0; i < TRIES && (err == -ENOENT || err == -ECONNREFUSED); i++) {
 		if (i == 0)
-			coordinator_start();
+			start_coordinator();
 		wait_ms();
 		conn = err = msg_connect(preload.socket);
 	}

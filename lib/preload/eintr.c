@@ -203,7 +203,7 @@ void eintr_watch_handlers(void)
 	for (int sig = 1; sig <= 64; sig++) {
 		uint64_t action[ACTION_WORDS] = {0}, to;
 
-		if (sig == preload.config.signo || sys_call4(__NR_rt_sigaction, sig, NULL, action, 8) < 0)
+		if (preload.owned >> (sig - 1) & 1 || sys_call4(__NR_rt_sigaction, sig, NULL, action, 8) < 0)
 			continue;
 		to = (uint64_t)(action[ACTION_FLAGS] & SA_RESTART ? signal_return_restarting : signal_return_plain);
 		if (action[ACTION_HANDLER] <= 1 || !(action[ACTION_FLAGS] & ACTION_HAS_RESTORER) ||

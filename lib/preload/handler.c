@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include "preload.h"
 #include "handler.h"
+#include "helper.h"
 #include "frozen.h"
 
 static uint32_t disabled;	   /* depth of critical sections; relaxed: each change is a full step */
@@ -33,8 +34,7 @@ static void leader_main(void *arg)
 	leader_run(a->request, a->uc, a->api);
 }
 
-/* True when this memory is a process of its own; a fresh fork child becomes one here. */
-static bool process_is_own(void)
+bool process_is_own(void)
 {
 	int32_t pid = sys_getpid();
 	int32_t known = __atomic_load_n(&preload.fork_page->pid, __ATOMIC_ACQUIRE);
@@ -44,6 +44,7 @@ static bool process_is_own(void)
 	if (known != 0)
 		return false;
 	freeze_reset();
+	helper_reset();
 	__atomic_store_n(&preload.fork_page->pid, pid, __ATOMIC_RELEASE);
 	return true;
 }

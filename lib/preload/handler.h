@@ -6,6 +6,8 @@
 
 /* Install the handler for the reserved signal. 0 or -errno. */
 int handler_install(void) HIDDEN;
+/* Is this memory a process of its own, and not that of a vfork child's parent? A fresh fork child becomes one here. */
+bool process_is_own(void) HIDDEN;
 
 /*
  * Sections that must not be checkpointed, entered and left by ckpt_disable() and ckpt_enable(). A

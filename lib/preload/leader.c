@@ -22,6 +22,7 @@
 #include "handler.h"
 #include "image.h"
 #include "ipc.h"
+#include "marks.h"
 #include "frozen.h"
 
 enum { PARAMS_WAIT_MS = 3000, RESTART_FAILED = 125 };
@@ -277,21 +278,48 @@ static bool process_runs(int32_t pid)
 	return !str_starts(state, ") Z") && !str_starts(state, ") X");
 }
 
-/*
- * --kill: stand still until the coordinator ends us, when the image is durable, or releases us, when it
- * could not be made. A writer that dies, or a coordinator, releases us too.
- */
-static void await_end(struct checkpoint *c, int32_t writer)
+/* What the coordinator says next, to one that stands still: 1, or as msg_recv() when that is nothing. */
+static int await_word(struct checkpoint *c, int32_t writer)
 {
 	enum { LOOK_MS = 100 };
 	bool runs;
+	int r;
 
 	do {
 		runs = !c->in_pause && process_runs(writer);
-		if (msg_recv(c->save.conn, &c->in, LOOK_MS) != -ETIMEDOUT)
-			return;
+		r = msg_recv(c->save.conn, &c->in, LOOK_MS);
+		if (r != -ETIMEDOUT)
+			return r;
 	} while (runs);
-	msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS);
+	return msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS);
+}
+
+/*
+ * The job is to end: stand still until the coordinator ends us, or tells us to, when the image is durable, or releases
+ * us, when it could not be made. A writer that dies, or a coordinator, releases us too. Once the image is known to
+ * be durable there may be more to wait for.
+ */
+static void await_end(struct checkpoint *c, int32_t writer)
+{
+	int r = await_word(c, writer);
+
+	while (r > 0 && c->in.m.type == MSG_RELEASE && c->in.release.phase == PHASE_SNAPSHOT)
+		r = msg_recv(c->save.conn, &c->in, -1);
+	if (r <= 0 || c->in.m.type != MSG_RELEASE || !c->in.release.exit_status)
+		return;
+	mark_exited();
+	sys_exit_group(c->in.release.exit_status);
+}
+
+/* Signals that have come meanwhile, and ask for what is being done. */
+static void drop_served(uint64_t served)
+{
+	const struct timespec now = {0, 0};
+	siginfo_t info;
+
+	served &= preload.owned & ~preload.sigbit;
+	while (served && sys_call4(__NR_rt_sigtimedwait, &served, &info, &now, 8) > 0)
+		;
 }
 
 /*
@@ -306,8 +334,10 @@ static void await_copies(struct checkpoint *c)
 		sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+/* The coordinator has let us go for it. */
 static void snapshot(struct checkpoint *c)
 {
+	const struct msg_release go = c->in.release;
 	struct snapshot sn = {
 		.save = &c->save,
 		.memory = &c->memory,
@@ -329,8 +359,10 @@ static void snapshot(struct checkpoint *c)
 	await_copies(c);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);
 	arrive(c, PHASE_SNAPSHOT, 0);
-	if (c->params.flags & PARAMS_STAY_FROZEN)
+	if (go.flags & RELEASE_STAY)
 		await_end(c, sn.writer);
+	else
+		drop_served(go.served);
 }
 
 /* All processes of the job stand still. */

@@ -1,6 +1,6 @@
 /*
  * The constructor: read the job's configuration from the environment, reserve the memory that a
- * freeze needs, install the one handler and unblock its signal.
+ * freeze needs, install the one handler, and that of signals that ask for a checkpoint, and unblock them.
  *
  * Runs before main, in every program of the job. When anything is missing the program simply runs
  * without us; the coordinator sees that no handler is there and says so.
@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include "preload.h"
 #include "handler.h"
+#include "helper.h"
+#include "request.h"
 
 struct preload preload;
 
@@ -132,10 +134,14 @@ __attribute__((constructor(101))) static void preload_init(void)
 	preload.snapshot_stack = memory_reserve(SNAPSHOT_STACK);
 	preload.maps_buf = (char *)memory_reserve(MAPS_BUF);
 	preload.maps_cap = MAPS_BUF;
+	preload.helper_stack_len = HELPER_STACK;
+	preload.helper_stack = memory_reserve(HELPER_STACK);
 	preload.fork_page = fork_page_reserve();
-	if (!preload.maps_buf || !preload.leader_stack || !preload.snapshot_stack || !preload.fork_page)
+	if (!preload.maps_buf || !preload.leader_stack || !preload.snapshot_stack || !preload.helper_stack ||
+	    !preload.fork_page)
 		return;
 	preload.sigbit = 1ull << (preload.config.signo - 1);
+	preload.owned = preload.sigbit | on_signal_set(preload.config.on_signal);
 	preload.sid = sys_call1(__NR_getsid, 0);
 	if (preload.sid == 0 && session)
 		preload.sid = (int32_t)parse_dec(&session);
@@ -143,10 +149,12 @@ __attribute__((constructor(101))) static void preload_init(void)
 	rseq_find();
 	vdso_find();
 	exe_name_read();
-	if (handler_install() < 0)
+	if (preload.owned != preload.sigbit)
+		coordinator_find();
+	if (handler_install() < 0 || request_install() < 0)
 		return;
 	preload.active = true;
 	hello_send(0);
-	mask = preload.sigbit;
+	mask = preload.owned;
 	sys_sigprocmask(SIG_UNBLOCK, &mask, NULL);
 }

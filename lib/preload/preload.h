@@ -36,10 +36,13 @@ struct preload {
 	int32_t sid;		/* session the program was started in */
 	int32_t first_pid;	/* of the process that ckpt_launch became */
 	uint64_t sigbit;	/* the reserved signal in a kernel signal set */
+	uint64_t owned;		/* it and those that ask for a checkpoint: no mask or set of the program's has them */
 	uint8_t *leader_stack;	/* of leader_stack_len bytes, guard page below */
 	size_t leader_stack_len;
 	uint8_t *snapshot_stack;
 	size_t snapshot_stack_len;
+	uint8_t *helper_stack;	/* for helper.c */
+	size_t helper_stack_len;
 	char *maps_buf;		/* room for the text of /proc/self/maps */
 	size_t maps_cap;
 	struct fork_page *fork_page;

@@ -293,7 +293,7 @@ void process_take_signals(struct process_state *ps)
 	char status[4096];
 
 	sys_call2(__NR_rt_sigpending, &pending, 8);
-	if ((pending & ~preload.sigbit) == 0)
+	if ((pending & ~preload.owned) == 0)
 		return;
 	if (io_read_file("/proc/thread-self/status", status, sizeof(status)) < 0)
 		return;

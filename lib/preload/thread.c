@@ -41,7 +41,7 @@ void signals_take(struct queued_signals *q, uint64_t set)
 	const struct timespec now = {0, 0};
 	siginfo_t info;
 
-	set &= ~preload.sigbit;
+	set &= ~preload.owned;
 	if (!set || !queued_reserve(q))
 		return;
 	while (sys_call4(__NR_rt_sigtimedwait, &set, &info, &now, 8) > 0) {
@@ -87,12 +87,12 @@ static uint64_t private_pending(void)
 	uint64_t any = 0;
 
 	sys_call2(__NR_rt_sigpending, &any, 8);
-	if ((any & ~preload.sigbit) == 0)
+	if ((any & ~preload.owned) == 0)
 		return 0;
 	if (io_read_file("/proc/thread-self/status", buf, sizeof(buf)) < 0)
 		return 0;
 	p = proc_field(buf, "SigPnd:");
-	return p ? parse_hex(&p) & ~preload.sigbit : 0;
+	return p ? parse_hex(&p) & ~preload.owned : 0;
 }
 
 /*

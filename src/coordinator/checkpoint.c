@@ -28,7 +28,7 @@ static void send_params(struct member *m, enum op op)
 
 	MSG_INIT(&p, MSG_PARAMS);
 	p.op = op;
-	p.flags = (cp->kill ? PARAMS_STAY_FROZEN : 0) | (m->stopped ? PARAMS_STOPPED : 0);
+	p.flags = m->stopped ? PARAMS_STOPPED : 0;
 	p.timeout_ms = cp->timeout_ms;
 	p.fault = fault_for(&cp->fault, m->pid);
 	p.blocked_nr = m->blocked.nr;
@@ -170,13 +170,65 @@ static void finish(struct checkpoint *cp)
 	cp->ops->finished(cp);
 }
 
+/* The first process of the job is to end with a status of its own, which it can do as long as it is connected. */
+static bool is_to_exit(const struct member *m)
+{
+	return m->cp->exit_status && m->index == 0 && m->conn && !m->ended;
+}
+
 static void kill_all(struct checkpoint *cp)
 {
 	cp->killing = true;
 	cp->deadline_ns = cp->ops->now() + KILL_NS;
 	for (uint32_t i = 0; i < cp->nmembers; i++)
-		if (!cp->members[i]->ended)
+		if (!cp->members[i]->ended && !is_to_exit(cp->members[i]))
 			cp->ops->kill(cp->members[i]);
+}
+
+/* When the others have ended, it is its turn; one that does not listen any more is killed, too. */
+static void exit_first(struct checkpoint *cp)
+{
+	struct msg_release r = {.phase = PHASE_THAW, .exit_status = cp->exit_status};
+
+	if (cp->exit_told || cp->count[MARK_ENDED] + 1 < cp->nmembers)
+		return;
+	MSG_INIT(&r, MSG_RELEASE);
+	for (uint32_t i = 0; i < cp->nmembers; i++) {
+		struct member *m = cp->members[i];
+
+		if (m->ended)
+			continue;
+		cp->exit_told = true;
+		if (is_to_exit(m))
+			cp->ops->send(m, &r.m, -1);
+		else
+			cp->ops->kill(m);
+	}
+}
+
+/* The image is there: end the job, at once or when the owner has been told. */
+static void end_job(struct checkpoint *cp)
+{
+	if (cp->committed)
+		return;
+	cp->committed = true;
+	cp->deadline_ns = 0;
+	if (!cp->exit_status) {
+		checkpoint_committed(cp);
+		return;
+	}
+	for (uint32_t i = 0; i < cp->nmembers; i++)
+		if (cp->members[i]->conn)
+			member_send_release(cp->members[i], PHASE_SNAPSHOT, 1);
+	cp->ops->commit(cp);
+}
+
+void checkpoint_committed(struct checkpoint *cp)
+{
+	if (cp->over)
+		return;
+	kill_all(cp);
+	checkpoint_settle(cp);
 }
 
 /* ---- failures ---- */
@@ -259,6 +311,8 @@ void checkpoint_settle(struct checkpoint *cp)
 	if (cp->killing) {
 		if (checkpoint_all(cp, MARK_ENDED))
 			finish(cp);
+		else if (cp->exit_status)
+			exit_first(cp);
 		return;
 	}
 	if (checkpoint_is_open(cp) || !checkpoint_all(cp, MARK_WRITTEN))
@@ -275,8 +329,7 @@ void checkpoint_settle(struct checkpoint *cp)
 		if (!cp->deadline_ns)
 			cp->deadline_ns = cp->ops->now() + LEAVE_NS;
 	} else if (cp->kill) {
-		kill_all(cp);
-		checkpoint_settle(cp);
+		end_job(cp);
 	} else {
 		finish(cp);
 	}
@@ -310,12 +363,20 @@ static bool refusal_failed(struct checkpoint *cp)
 	return cp->nrefused > 0;
 }
 
-static void release_all(struct checkpoint *cp, enum member_state state, enum phase phase)
+/* Let all copy themselves. */
+static void release_drained(struct checkpoint *cp)
 {
+	struct msg_release r = {.phase = PHASE_DRAIN, .go = 1, .nprocesses = cp->nmembers, .served = cp->served};
+
+	MSG_INIT(&r, MSG_RELEASE);
+	r.flags = cp->kill ? RELEASE_STAY : 0;
 	for (uint32_t i = 0; i < cp->nmembers; i++) {
-		cp->members[i]->state = state;
-		member_changed(cp->members[i]);
-		member_send_release(cp->members[i], phase, 1);
+		struct member *m = cp->members[i];
+
+		m->state = MEMBER_COPYING;
+		member_changed(m);
+		r.process_index = m->index;
+		cp->ops->send(m, &r.m, -1);
 	}
 }
 
@@ -388,7 +449,7 @@ static void drain_pass(struct checkpoint *cp)
 	}
 	cp->phase = PHASE_SNAPSHOT;
 	cp->deadline_ns = cp->ops->now() + checkpoint_phase_limit_ns(cp);
-	release_all(cp, MEMBER_COPYING, PHASE_DRAIN);
+	release_drained(cp);
 	cp->result.coordinator_ns = cp->ops->spent() - cp->spent_ns;
 }
 
@@ -423,6 +484,25 @@ void checkpoint_start(struct checkpoint *cp)
 		if (cp->members[i]->conn)
 			member_take_leader(cp->members[i]);
 	checkpoint_poll(cp);
+}
+
+bool checkpoint_is_early(const struct checkpoint *cp)
+{
+	return cp->phase < PHASE_SNAPSHOT && !cp->called_off && !cp->over;
+}
+
+bool checkpoint_end_with(struct checkpoint *cp, int exit_status)
+{
+	if (cp->op != OP_CHECKPOINT || cp->called_off || cp->over || cp->committed)
+		return false;
+	if (!cp->kill && !checkpoint_is_early(cp))
+		return false;
+	if (!cp->exit_status)
+		cp->exit_status = exit_status;
+	cp->kill = true;
+	for (uint32_t i = 0; i < cp->nmembers; i++)
+		member_changed(cp->members[i]);
+	return true;
 }
 
 void checkpoint_leader(struct member *m)

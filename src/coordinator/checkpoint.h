@@ -108,6 +108,11 @@ struct checkpoint_ops {
 	void (*send)(struct member *m, const struct msg *msg, int pass);
 	/* Append what the member's process is doing: which thread, state, wchan. */
 	void (*describe)(struct member *m, struct text *t);
+	/*
+	 * The image is durable, the job is to end with an exit status and stands still until checkpoint_committed()
+	 * is called, which may be at once.
+	 */
+	void (*commit)(struct checkpoint *cp);
 	/* End the member's process; checkpoint_ended() is to be called when it has. */
 	void (*kill)(struct member *m);
 	void (*unlink)(const char *path);
@@ -122,7 +127,9 @@ struct checkpoint {
 	void *owner;
 	/* Given by the owner. */
 	enum op op;
-	bool kill;   /* end the processes when the image is durable */
+	bool kill;   /* end the processes when the image is durable, */
+	int exit_status; /* the first of them with this status; 0: by a signal */
+	uint64_t served; /* signals that need not ask for a checkpoint any more */
 	int request; /* sival_int of the signal, not 0 */
 	uint32_t timeout_ms;
 	struct fault fault;	  /* for tests: what the processes are armed with */
@@ -135,6 +142,8 @@ struct checkpoint {
 	uint64_t written, to_write;
 	enum phase phase; /* whose end is waited for: FREEZE, DRAIN, SNAPSHOT, THAW */
 	bool called_off, killing, over;
+	bool committed;	 /* checkpoint_committed() was called, or is to be */
+	bool exit_told;	 /* the first process knows its exit status */
 	bool cancelled; /* a writer has given up because of another one */
 	uint32_t nrefused;
 	uint64_t start_ns, spent_ns; /* and CPU time spent by then */
@@ -157,6 +166,15 @@ bool checkpoint_is_open(const struct checkpoint *cp);
  * finish the checkpoint.
  */
 void checkpoint_start(struct checkpoint *cp);
+/* Is what the processes have done up to now going to be in the image? */
+bool checkpoint_is_early(const struct checkpoint *cp);
+/*
+ * The job is to end with it, by a signal (0) or an exit status. False: it is too late for that. One that is to end by a
+ * signal gets a status as long as it has not ended.
+ */
+bool checkpoint_end_with(struct checkpoint *cp, int exit_status);
+/* What was to be done between the image and the end of the job is done. */
+void checkpoint_committed(struct checkpoint *cp);
 /* The member's leader has connected: m->conn is set. */
 void checkpoint_leader(struct member *m);
 /* A message from a member. -EPROTO: not what it may send now. */

@@ -82,7 +82,7 @@ static void see_child(int pid, void *arg)
 	struct walk *w = arg;
 	struct proc_stat s;
 
-	if (process_find(pid))
+	if (pid == getpid() || process_find(pid))
 		return;
 	if (proc_stat(pid, &s)) {
 		w->unsettled = true;

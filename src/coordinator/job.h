@@ -36,6 +36,15 @@ struct last {
 	char error[512]; /* of the last one, "" when it went well */
 };
 
+/* Checkpoints that signals ask for (on_signal.c). Actions: enum on_signal, or an exit status; 0: none. */
+struct asked {
+	uint8_t serving; /* what the checkpoint that runs is for */
+	uint8_t wanted;	 /* what the next one is to be for */
+	uint8_t last;	 /* what the last one was for, which ended */
+	uint64_t last_ns; /* then, on loop_now()'s clock */
+	uint32_t nmore, nlate; /* signals that came for the one that runs, and for the last one when it was over */
+};
+
 struct job {
 	struct job *next;
 	struct job_config config; /* as its processes have it */
@@ -50,6 +59,7 @@ struct job {
 	struct timer look;   /* for processes, when there seems to be none any more */
 	unsigned nlooks;
 	struct last last;
+	struct asked asked;
 };
 
 /* All jobs, oldest first. */

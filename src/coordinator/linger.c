@@ -1,6 +1,7 @@
 #include "linger.h"
 #include "die.h"
 #include "job.h"
+#include "on_signal.h"
 #include "peer.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@ enum { DEFAULT_LINGER_S = 10 };
 
 static struct timer linger;
 static uint64_t linger_ns;
-static bool quits;
+static bool quits, leaves;
 
 static void linger_over(struct timer *t)
 {
@@ -27,7 +28,7 @@ static bool checkpoint_runs(void)
 
 void linger_update(void)
 {
-	if (quits && !checkpoint_runs())
+	if ((quits || (leaves && !on_signal_any())) && !checkpoint_runs())
 		timer_set(&linger, loop_now());
 	else if (jobs() || peers())
 		timer_clear(&linger);
@@ -38,6 +39,12 @@ void linger_update(void)
 void linger_quit(void)
 {
 	quits = true;
+	linger_update();
+}
+
+void linger_leave(void)
+{
+	leaves = true;
 	linger_update();
 }
 

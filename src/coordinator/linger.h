@@ -10,5 +10,10 @@ void linger_init(void);
 void linger_update(void);
 /* End as soon as no checkpoint runs (--quit). */
 void linger_quit(void);
+/*
+ * End as soon as no checkpoint runs and there is no job that signals ask for checkpoints of (SIGTERM): it may have come
+ * to every process there is in a job of a batch system, before the signal for which those need us.
+ */
+void linger_leave(void);
 
 #endif

@@ -63,21 +63,31 @@ static void signal_ready(struct watch *w, uint32_t events)
 	struct signalfd_siginfo si;
 
 	(void)events;
-	if (read(w->fd, &si, sizeof(si)) == sizeof(si))
-		log_line("ends by signal %u", si.ssi_signo);
-	loop_stop();
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	log_line("is to end by signal %u", si.ssi_signo);
+	if (si.ssi_signo == SIGTERM)
+		linger_leave();
+	else
+		linger_quit();
 }
 
-/* From before there is a socket that would be left. */
+/*
+ * From before there is a socket that would be left. Those that we take are SIGTERM and SIGINT. The others are meant for
+ * programs, and come to us where somebody sends one to all processes that there are: nobody's checkpoint ends by that.
+ */
 static sigset_t block_signals(void)
 {
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
 	sigset_t set;
 
-	signal(SIGHUP, SIG_IGN);
+	sigfillset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&set, faults[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	return set;
 }
 

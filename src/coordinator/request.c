@@ -1,10 +1,13 @@
 #include "request.h"
 #include "die.h"
+#include "job_log.h"
+#include "on_signal.h"
 #include "run.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- answers ---- */
 
@@ -51,6 +54,7 @@ void answer_job(struct peer *p, const struct job *job)
 	str_copy(m.name, job->config.name, sizeof(m.name));
 	str_copy(m.dir, job->config.dir, sizeof(m.dir));
 	str_copy(m.last_error, last->error, sizeof(m.last_error));
+	memcpy(m.on_signal, job->config.on_signal, sizeof(m.on_signal));
 	peer_send(p, &m.m, -1);
 }
 
@@ -136,7 +140,7 @@ static void start_for_client(struct peer *p, struct job *job)
 
 	p->job = job;
 	p->attached = true; /* before the start, which may have lines for it */
-	err = run_start(job, wanted_op(p), wants_kill(p), NULL, NULL, &t);
+	err = run_start(job, wanted_op(p), wants_kill(p) ? RUN_KILL : RUN_GOES_ON, NULL, NULL, &t);
 	if (err)
 		answer_failure(p, job, err, why);
 	else
@@ -179,7 +183,7 @@ void request_of_process(struct peer *p, struct process *process)
 		p->job = job;
 		return;
 	}
-	err = run_start(job, OP_CHECKPOINT, false, p, process, &t);
+	err = run_start(job, OP_CHECKPOINT, RUN_GOES_ON, p, process, &t);
 	if (!err)
 		return;
 	run_send_back(p);
@@ -201,6 +205,7 @@ void requests_next(struct job *job)
 {
 	struct peer *p;
 
+	on_signal_next(job);
 	while ((p = next_waiting(job))) {
 		if (p->role == PEER_WAITING)
 			answer_failure(p, job, -EAGAIN,
@@ -228,6 +233,8 @@ void job_tick(struct job *job)
 
 	if (job->run)
 		return;
-	if (run_start(job, OP_CHECKPOINT, false, NULL, NULL, &t))
-		str_copy(job->last.error, why, sizeof(job->last.error));
+	if (!run_start(job, OP_CHECKPOINT, RUN_GOES_ON, NULL, NULL, &t))
+		return;
+	str_copy(job->last.error, why, sizeof(job->last.error));
+	job_log(job, "no checkpoint, the job goes on: %s", why);
 }

@@ -4,8 +4,11 @@
 #include "call.h"
 #include "discover.h"
 #include "generation.h"
+#include "hook.h"
+#include "job_log.h"
 #include "linger.h"
 #include "log.h"
+#include "on_signal.h"
 #include "order.h"
 #include "tracer.h"
 
@@ -242,6 +245,35 @@ static void op_describe(struct member *m, struct text *t)
 	proc_describe(m->pid, t);
 }
 
+static void hook_over(void *arg, const char *why)
+{
+	struct run *run = arg;
+
+	run->hook = NULL;
+	if (why)
+		job_log(run->job, "CKPT_ON_COMMIT: the program %s", why);
+	checkpoint_committed(&run->cp);
+	run_rearm(run);
+}
+
+static void op_commit(struct checkpoint *cp)
+{
+	struct run *run = cp->owner;
+	struct member *first = cp->members[0];
+	char why[128] = "";
+	struct text t = TEXT(why);
+
+	for (uint32_t i = 0; i < cp->nmembers; i++)
+		if (cp->members[i]->index == 0)
+			first = cp->members[i];
+	on_signal_committed(run, &first->done);
+	run->hook = hook_run(first->pid, hook_over, run, &t);
+	if (*why)
+		job_log(run->job, "CKPT_ON_COMMIT: no program can be run: %s", why);
+	if (!run->hook)
+		checkpoint_committed(cp);
+}
+
 static void op_kill(struct member *m)
 {
 	struct process *p = m->process;
@@ -311,6 +343,8 @@ static void run_free(struct run *run)
 		op_drop(run->cp.members[i]);
 		free(run->cp.members[i]);
 	}
+	if (run->hook)
+		hook_forget(run->hook);
 	timer_clear(&run->timer);
 	shared_memory_free(&run->shared);
 	free(run->cp.members);
@@ -326,6 +360,7 @@ static void run_over(struct timer *t)
 
 	log_line("request %d: job %s: %d %s", run->cp.request, job->id, result.err, result.text);
 	remember(run);
+	on_signal_run_over(run);
 	run_free(run);
 	job->run = NULL;
 	requests_answer(job, &result);
@@ -353,6 +388,7 @@ static const struct checkpoint_ops world = {
 	.drop = op_drop,
 	.send = op_send,
 	.describe = op_describe,
+	.commit = op_commit,
 	.kill = op_kill,
 	.unlink = op_unlink,
 	.line = op_line,
@@ -491,7 +527,7 @@ static void member_asks(struct process *p, struct peer *asker)
 	asker->member = m;
 }
 
-static struct run *run_new(struct job *job, enum op op, bool kill, const struct peer *asker, struct text *why)
+static struct run *run_new(struct job *job, enum op op, int end, const struct peer *asker, struct text *why)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
@@ -504,7 +540,8 @@ static struct run *run_new(struct job *job, enum op op, bool kill, const struct 
 		.ops = &world,
 		.owner = run,
 		.op = op,
-		.kill = kill,
+		.kill = end >= RUN_KILL,
+		.exit_status = end > RUN_KILL ? end : 0,
 		.request = next_request(),
 		.timeout_ms = job->config.timeout_ms,
 		.fault = run_fault,
@@ -515,7 +552,7 @@ static struct run *run_new(struct job *job, enum op op, bool kill, const struct 
 	return NULL;
 }
 
-int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
+int run_start(struct job *job, enum op op, int end, struct peer *asker,
 	      struct process *asker_process, struct text *why)
 {
 	struct run *run;
@@ -525,7 +562,7 @@ int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
 	err = check_job(job, op, asker, why);
 	if (err)
 		return err;
-	run = run_new(job, op, kill, asker, why);
+	run = run_new(job, op, end, asker, why);
 	if (!run)
 		return -ENOMEM;
 	if (add_unconsidered(run) < 0) {

@@ -17,6 +17,7 @@ struct run {
 	uint64_t generation;
 	struct shared_memory shared;
 	int since; /* of discover_rest() */
+	struct hook *hook;   /* runs between the image and the end of the job; NULL: none does */
 	unsigned nunsettled; /* searches for processes that were not certain to be complete */
 };
 
@@ -24,11 +25,13 @@ struct run {
 extern struct fault run_fault;
 
 /*
- * Start a checkpoint (or a check) of a job that has none running. asker: connection of
+ * Start a checkpoint (or a check) of a job that has none running. end: RUN_GOES_ON, RUN_KILL, or the exit status with
+ * which the job is to end when the image is durable. asker: connection of
  * asker_process, which asks for it itself; else NULL. 0, or -errno with why: nothing was started
  * then.
  */
-int run_start(struct job *job, enum op op, bool kill, struct peer *asker,
+enum { RUN_GOES_ON = -1, RUN_KILL = 0 };
+int run_start(struct job *job, enum op op, int end, struct peer *asker,
 	      struct process *asker_process, struct text *why);
 
 /* A process' leader has come with the number of a request; 0: on its own, which joins it too. */

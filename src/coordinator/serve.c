@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "log.h"
+#include "on_signal.h"
 #include "request.h"
 #include "run.h"
 
@@ -71,6 +72,28 @@ static int take_leader(struct peer *p, const union any_msg *m)
 	return 0;
 }
 
+/* The answer tells that it need not be asked for again. */
+static int take_request(struct peer *p, const union any_msg *m)
+{
+	const struct msg_request *r = &m->request;
+	int pid = speaking_for(p);
+	struct process *process = process_find(pid);
+	struct msg taken;
+
+	if (config_check(&r->config) || r->signo < 1 || r->signo > ON_SIGNAL_MAX ||
+	    !r->config.on_signal[r->signo - 1])
+		return -EPROTO;
+	log_line("pid %d has got signal %d", pid, r->signo);
+	if (!process)
+		process = process_add(pid, -1, &r->config);
+	if (process)
+		on_signal_request(process, r->signo, r->config.on_signal[r->signo - 1]);
+	msg_init(&taken, MSG_TAKEN, sizeof(taken));
+	peer_send(p, &taken, -1);
+	peer_finish(p);
+	return 0;
+}
+
 static int take_command(struct peer *p, const union any_msg *m)
 {
 	p->role = PEER_CLIENT;
@@ -89,6 +112,7 @@ static const struct {
 	{MSG_BARRIER, PEER_MEMBER, run_message},  {MSG_THAWED, PEER_MEMBER, run_message},
 	{MSG_PROGRESS, PEER_MEMBER, run_message}, {MSG_DONE, PEER_MEMBER, run_message},
 	{MSG_THAWED, PEER_WAITING, run_message},  {MSG_TARGET, PEER_NEW, take_target},
+	{MSG_REQUEST, PEER_NEW, take_request},
 };
 
 int serve_message(struct peer *p, const union any_msg *m)

@@ -218,10 +218,10 @@ static void start_kill(int n)
 	w.cp.kill = true;
 	checkpoint_start(&w.cp);
 	all_lead();
-	for (int i = 0; i < n; i++)
-		ck_assert_uint_eq(w.last[i].params.flags, PARAMS_STAY_FROZEN);
 	all_reach(PHASE_FREEZE);
 	all_reach(PHASE_DRAIN);
+	for (int i = 0; i < n; i++)
+		ck_assert_uint_eq(w.last[i].release.flags, RELEASE_STAY);
 	all_reach(PHASE_SNAPSHOT);
 }
 

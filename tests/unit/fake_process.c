@@ -61,13 +61,19 @@ static void send_barrier(int fd, enum phase phase, int err)
 	msg_send(fd, &b.m);
 }
 
+static bool stays; /* the job is to end with the checkpoint */
+
 /* True when the coordinator lets us go on. */
 static bool await_release(int fd, enum phase phase)
 {
 	union any_msg m;
 
-	return msg_recv(fd, &m, 20000) == 1 && m.m.type == MSG_RELEASE &&
-	       m.release.phase == phase && m.release.go;
+	if (msg_recv(fd, &m, 20000) != 1 || m.m.type != MSG_RELEASE || m.release.phase != phase)
+		return false;
+	stays = m.release.flags & RELEASE_STAY;
+	if (m.release.exit_status)
+		_exit(m.release.exit_status);
+	return m.release.go;
 }
 
 static void send_refusal(int fd)
@@ -148,8 +154,10 @@ static void snapshot(int fd, const struct msg_params *p, uint32_t index)
 	}
 	waitpid(pid, NULL, 0);
 	send_barrier(fd, PHASE_SNAPSHOT, 0);
-	if (p->flags & PARAMS_STAY_FROZEN)
+	if (stays) {
+		await_release(fd, PHASE_SNAPSHOT); /* or one that ends it */
 		await_release(fd, PHASE_THAW);
+	}
 }
 
 /* All stand still: look at the memory that came with that. -1, or our index in it. */

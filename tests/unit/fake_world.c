@@ -134,6 +134,7 @@ static const struct checkpoint_ops fake = {
 	.drop = fake_drop,
 	.send = fake_send,
 	.describe = fake_describe,
+	.commit = checkpoint_committed,
 	.kill = fake_kill,
 	.unlink = fake_unlink,
 	.line = fake_line,

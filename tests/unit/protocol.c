@@ -28,6 +28,8 @@ static const struct {
 	TEXT_KIND(MSG_LEADER, msg_leader, config.name),
 	TEXT_KIND(MSG_LEADER, msg_leader, config.dir),
 	TEXT_KIND(MSG_TARGET, msg_target, path),
+	TEXT_KIND(MSG_REQUEST, msg_request, config.dir),
+	KIND(MSG_TAKEN, msg),
 	TEXT_KIND(MSG_PARAMS, msg_params, job),
 	TEXT_KIND(MSG_PARAMS, msg_params, path),
 	TEXT_KIND(MSG_PARAMS, msg_params, link),

@@ -1,6 +1,6 @@
 /*
- * exec gives the reserved signal its default action, which is to kill, until the new program's
- * constructor has run. So it is blocked across every exec; the constructor unblocks it. Nothing can be
+ * exec gives the signals that are ours their default action, which is to kill, until the new program's
+ * constructor has run. So they are blocked across every exec; the constructor unblocks them. Nothing can be
  * asked of a program that has just been killed. What starts programs inside of libc, past these wrappers,
  * is wrapped too; system(3), which waits for the program, is made anew (system.c).
  */
@@ -15,27 +15,29 @@
 #include <wordexp.h>
 #include "wrap.h"
 
-static uint64_t reserved_block(void)
+static uint64_t owned_block(void)
 {
 	uint64_t old = 0;
 
 	if (preload.active)
-		sys_sigprocmask(SIG_BLOCK, &preload.sigbit, &old);
+		sys_sigprocmask(SIG_BLOCK, &preload.owned, &old);
 	return old;
 }
 
 /* errno is left alone: sys_* do not touch it. */
-static void reserved_unblock(uint64_t old)
+static void owned_unblock(uint64_t old)
 {
-	if (preload.active && !(old & preload.sigbit))
-		sys_sigprocmask(SIG_UNBLOCK, &preload.sigbit, NULL);
+	uint64_t set = preload.owned & ~old;
+
+	if (preload.active && set)
+		sys_sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 #define ACROSS(call)                                                                               \
 	({                                                                                         \
-		uint64_t old_ = reserved_block();                                                  \
+		uint64_t old_ = owned_block();                                                  \
 		int ret_ = (call);                                                                 \
-		reserved_unblock(old_);                                                            \
+		owned_unblock(old_);                                                            \
 		ret_;                                                                              \
 	})
 
@@ -89,10 +91,10 @@ WRAP(int, wordexp, (const char *words, wordexp_t *we, int flags))
 
 WRAP(FILE *, popen, (const char *command, const char *type))
 {
-	uint64_t old = reserved_block();
+	uint64_t old = owned_block();
 	FILE *f = REAL(popen)(command, type);
 
-	reserved_unblock(old);
+	owned_unblock(old);
 	return f;
 }
 

@@ -1,5 +1,5 @@
 /*
- * system(3). libc's own starts the shell past the wrapper of posix_spawn(3), with the reserved signal not
+ * system(3). libc's own starts the shell past the wrapper of posix_spawn(3), with our signals not
  * blocked, and to block it around the whole call would make a process that waits for a command one that
  * can't be checkpointed. So this is the function itself, as POSIX has it: SIGINT and SIGQUIT are ignored
  * and SIGCHLD is blocked while the command runs; a thread that is cancelled takes the command with it.

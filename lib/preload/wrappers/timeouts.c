@@ -16,7 +16,7 @@
 #include "waiting.h"
 #include "wrap.h"
 
-extern const sigset_t *without_reserved(const sigset_t *set, sigset_t *copy) HIDDEN;
+extern const sigset_t *without_owned(const sigset_t *set, sigset_t *copy) HIDDEN;
 
 WRAP(int, poll, (struct pollfd *fds, nfds_t n, int ms))
 {
@@ -43,7 +43,7 @@ WRAP(int, epoll_pwait, (int fd, struct epoll_event *ev, int max, int ms, const s
 {
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (ms <= 0)
 		return REAL(epoll_pwait)(fd, ev, max, ms, set);
 	return WAITING(__NR_epoll_pwait, ms * 1000000ull,
@@ -56,7 +56,7 @@ WRAP(int, epoll_pwait2, (int fd, struct epoll_event *ev, int max, const struct t
 	struct timespec left;
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (!t)
 		return REAL(epoll_pwait2)(fd, ev, max, t, set);
 	left = *t;
@@ -77,7 +77,7 @@ WRAP(int, pselect, (int n, fd_set *r, fd_set *w, fd_set *x, const struct timespe
 {
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (!t)
 		return REAL(pselect)(n, r, w, x, t, set);
 	return WAITING(__NR_pselect6, timespec_ns(t), REAL(pselect)(n, r, w, x, t, set));
@@ -87,7 +87,7 @@ WRAP(int, ppoll, (struct pollfd *fds, nfds_t n, const struct timespec *t, const 
 {
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (!t)
 		return REAL(ppoll)(fds, n, t, set);
 	return WAITING(__NR_ppoll, timespec_ns(t), REAL(ppoll)(fds, n, t, set));
@@ -98,7 +98,7 @@ WRAP(int, __ppoll_chk, (struct pollfd *fds, nfds_t n, const struct timespec *t, 
 {
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (!t)
 		return REAL(__ppoll_chk)(fds, n, t, set, len);
 	return WAITING(__NR_ppoll, timespec_ns(t), REAL(__ppoll_chk)(fds, n, t, set, len));
@@ -155,7 +155,7 @@ WRAP(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct time
 	struct timespec left;
 	sigset_t copy;
 
-	set = without_reserved(set, &copy);
+	set = without_owned(set, &copy);
 	if (!t)
 		return REAL(sigtimedwait)(set, info, t);
 	left = *t;
