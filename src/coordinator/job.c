@@ -129,7 +129,7 @@ static struct job *job_new(const struct job_config *config)
 	*at = job;
 	job_set_interval(job, config->interval_s);
 	log_line("job %s (%s) begins", job->id, config->name);
-	linger_update();
+	linger_stay();
 	return job;
 }
 

@@ -6,16 +6,19 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_LINGER_S = 10 };
+enum { DEFAULT_LINGER_S = 10, WAIT_NS = 10000000 };
 
 static struct timer linger;
 static uint64_t linger_ns;
 static bool quits, leaves;
 
+/* Who has connected meanwhile counts on us. */
 static void linger_over(struct timer *t)
 {
-	(void)t;
-	loop_stop();
+	if (peers_wait())
+		timer_set(t, loop_now() + WAIT_NS);
+	else
+		loop_stop();
 }
 
 static bool checkpoint_runs(void)
@@ -45,6 +48,12 @@ void linger_quit(void)
 void linger_leave(void)
 {
 	leaves = true;
+	linger_update();
+}
+
+void linger_stay(void)
+{
+	quits = false;
 	linger_update();
 }
 

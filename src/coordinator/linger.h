@@ -15,5 +15,7 @@ void linger_quit(void);
  * to every process there is in a job of a batch system, before the signal for which those need us.
  */
 void linger_leave(void);
+/* A job has begun, or is about to: it needs a coordinator, though the one that was here before is told to end. */
+void linger_stay(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -279,12 +280,11 @@ int peers_listen(int fd)
 	return loop_add(&listener, EPOLLIN);
 }
 
-void peers_stop(void)
+bool peers_wait(void)
 {
-	loop_remove(&listener);
-	timer_clear(&accept_again);
-	close(listener.fd);
-	listener.fd = -1;
+	struct pollfd p = {.fd = listener.fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
 }
 
 int peer_pidfd(const struct peer *p)

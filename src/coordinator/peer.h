@@ -50,8 +50,8 @@ struct peer {
 
 /* Start to listen on fd. 0 or -errno. */
 int peers_listen(int fd);
-/* The socket is no longer ours: stop to accept. */
-void peers_stop(void);
+/* Is there a connection that has not been accepted yet? */
+bool peers_wait(void);
 struct peer *peers(void);
 /* How many descriptors there may be for peers and processes. */
 unsigned peers_limit(void);

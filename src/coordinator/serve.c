@@ -3,6 +3,7 @@
  * send now is an error, and the end of that connection.
  */
 #include "command.h"
+#include "linger.h"
 #include "log.h"
 #include "on_signal.h"
 #include "request.h"
@@ -33,6 +34,7 @@ static int take_hello(struct peer *p, const union any_msg *m)
 	if (config_check(c))
 		return -EPROTO;
 	if (m->hello.flags & HELLO_LEAVES) {
+		linger_stay(); /* ckpt_restart */
 		process_forget(p->pid);
 		return 0;
 	}

@@ -118,6 +118,26 @@ UNIT_TEST(coordinator_without_a_job)
 	tear_down();
 }
 
+/* It ends when no checkpoint runs; but not away from a job that has begun since. */
+UNIT_TEST(coordinator_told_to_quit_stays_for_a_new_job)
+{
+	int pid;
+
+	set_up();
+	command("--list");
+	pid = coordinator_pid();
+	start("j1", "hello slow-write");
+	expect_status("--checkpoint --no-wait", 0);
+	expect_status("--quit", 0);
+	start("j2", "hello");
+	for (int i = 0; i < 2000 && !exists("fake-j1.00001.ckpt"); i++)
+		usleep(10000);
+	usleep(300000);
+	ck_assert_int_eq(coordinator_pid(), pid);
+	command("--kill");
+	tear_down();
+}
+
 UNIT_TEST(command_usage)
 {
 	set_up();
