@@ -37,6 +37,7 @@
 	E(COLLECT_MEMORY, "collect-memory")		  /* what the copy would not have */       \
 	P(LEADER_DRAINED, "leader-drained")		  /* told to copy itself */                \
 	E(SNAPSHOT_FORK, "snapshot-fork")		  /* in the intermediate: making the copy */ \
+	P(SNAPSHOT_FORKED, "snapshot-forked")		  /* there is one, and waits for all others */ \
 	P(SNAPSHOT_DONE, "snapshot-done")		  /* the copy is made */                   \
 	P(LEADER_THAW, "leader-thaw")			  /* before the threads are woken */       \
 	/* the writer, in each process's copy */                                                   \

@@ -85,6 +85,7 @@ static void tell_forked(struct snapshot *sn)
 {
 	uint32_t *come = &sn->shared->barrier[SHARED_FORKED];
 
+	fault(FAULT_SNAPSHOT_FORKED);
 	/* pairs with writer_await() */
 	if (__atomic_add_fetch(come, 1, __ATOMIC_RELEASE) == sn->shared->nprocesses)
 		shared_wake(come);

@@ -77,7 +77,7 @@ static void call_off(struct writer *w, int err)
 		w->failed = true;
 }
 
-static bool is_gone(const struct shared_process *p)
+static bool writer_is_gone(const struct shared_process *p)
 {
 	int32_t pid = __atomic_load_n(&p->writer, __ATOMIC_ACQUIRE);
 
@@ -85,7 +85,14 @@ static bool is_gone(const struct shared_process *p)
 	       __atomic_load_n(&p->writer, __ATOMIC_ACQUIRE) == pid;
 }
 
-/* The coordinator sees writers die. When there is none any more, we look ourselves. */
+/* A process is missed, too, until it has told that its copy is made. */
+static bool process_is_gone(const struct writer *w, const struct shared_process *p)
+{
+	return sys_call2(__NR_kill, p->pid, 0) == -ESRCH &&
+	       __atomic_load_n(&w->shared->barrier[SHARED_FORKED], __ATOMIC_ACQUIRE) < w->shared->nprocesses;
+}
+
+/* The coordinator sees processes and writers die. When there is none any more, we look ourselves. */
 static void look_after_others(struct writer *w)
 {
 	struct pollfd p = {.fd = w->sn->save->conn};
@@ -94,9 +101,11 @@ static void look_after_others(struct writer *w)
 	if (sys_call3(__NR_poll, &p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)))
 		return;
 	for (uint32_t i = 0; i < w->shared->nprocesses; i++) {
-		if (!is_gone(&w->shared->process[i]))
+		const struct shared_process *q = &w->shared->process[i];
+
+		if (!writer_is_gone(q) && !process_is_gone(w, q))
 			continue;
-		text_put(&why, "the writer of pid %d is gone", w->shared->process[i].pid);
+		text_put(&why, "pid %d or its writer is gone", q->pid);
 		call_off(w, -ESRCH);
 	}
 }

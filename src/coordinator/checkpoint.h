@@ -181,7 +181,7 @@ void checkpoint_leader(struct member *m);
 int checkpoint_message(struct member *m, const union any_msg *msg);
 /* The member's connection has ended. */
 void checkpoint_closed(struct member *m);
-/* The member's process has ended. */
+/* The member's process has ended, and what it has sent was taken. */
 void checkpoint_ended(struct member *m);
 /* A member that was stopped stands as it did before. */
 void checkpoint_stands(struct member *m);

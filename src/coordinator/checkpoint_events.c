@@ -201,8 +201,8 @@ void checkpoint_ended(struct member *m)
 	m->ended = true;
 	m->thawed = true;
 	member_changed(m);
-	/* Later it may have gone on and ended before we read what it has sent; its connection tells. */
-	if (m->state < MEMBER_COPYING && !cp->called_off) {
+	/* Later its writer goes on without it; before, that waits for it. */
+	if (m->state <= MEMBER_COPYING && !cp->called_off) {
 		text_put(&t, " ended while %s", activity(m));
 		member_fail(m, -ESRCH, what);
 	}

@@ -149,7 +149,7 @@ static int queue_send(struct peer *p)
 
 /* ---- receiving ---- */
 
-/* One message; -errno, or -EPIPE at the end, when the peer is lost. */
+/* One message: 1, 0 when there is none; -errno, or -EPIPE at the end, when the peer is lost. */
 static int receive(struct peer *p)
 {
 	union any_msg m;
@@ -162,7 +162,17 @@ static int receive(struct peer *p)
 	err = serve_message(p, &m);
 	if (err)
 		log_line("pid %d: message %d is out of place: dropped", p->pid, m.m.type);
-	return err;
+	return err ? err : 1;
+}
+
+void peer_catch_up(struct peer *p)
+{
+	int r = 1;
+
+	while (r > 0 && !p->closing)
+		r = receive(p);
+	if (r < 0)
+		peer_drop(p);
 }
 
 static void peer_ready(struct watch *w, uint32_t events)
@@ -178,7 +188,7 @@ static void peer_ready(struct watch *w, uint32_t events)
 		err = receive(p);
 	else if (!err && (events & (EPOLLHUP | EPOLLERR)) && !(events & EPOLLIN))
 		err = -EPIPE;
-	if (err)
+	if (err < 0)
 		peer_free(p);
 }
 

@@ -60,6 +60,8 @@ unsigned peers_limit(void);
 void peer_send(struct peer *p, const struct msg *m, int pass);
 /* The same, but leave it out when others wait already. */
 void peer_send_spare(struct peer *p, const struct msg *m);
+/* Take what it has sent so far, before the loop comes to it. p stays valid. */
+void peer_catch_up(struct peer *p);
 /* Close when the queue is empty. p stays valid until control returns to the loop. */
 void peer_finish(struct peer *p);
 /* A pidfd of the process at the other end, the caller's; -1: open one by pid. */

@@ -650,6 +650,8 @@ void job_process_ended(struct process *p)
 
 	if (!m)
 		return;
+	if (m->conn)
+		peer_catch_up(m->conn);
 	m->process = NULL;
 	p->member = NULL;
 	run->since = 0;

@@ -53,7 +53,7 @@ class Pair:
     def __init__(self, ckpt, programs):
         self.ckpt = ckpt
         self.job = ckpt.launch([os.path.join(programs, "apps", "fault_pair"), "content", str(STEPS), str(MS)],
-                               compress="zstd:1")
+                               ["--timeout", "10m"], compress="zstd:1")  # nobody is to wait for that
         self.job.wait_output("\n5 5 5\n")
         self.good()
 
@@ -175,7 +175,7 @@ def one_checkpoint(pair, name, action, fault):
     elif command.returncode:
         assert command.returncode in (3, 4) and len(told) == 1, (fault, told)
     pair.nothing_partial()
-    if action == "kill" and name.startswith(("leader", "collect", "snapshot-done")):
+    if action == "kill" and name.startswith(("leader", "collect", "snapshot-forked", "snapshot-done")):
         if second_only:
             pair.crash()
         pair.gone()

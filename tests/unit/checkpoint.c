@@ -239,11 +239,12 @@ UNIT_TEST(checkpoint_member_whose_leader_goes_is_called_again)
 	expect_release(0, PHASE_FREEZE, 1);
 }
 
-UNIT_TEST(checkpoint_process_may_end_before_its_report_is_read)
+UNIT_TEST(checkpoint_process_may_end_when_it_has_told_of_its_copy)
 {
 	bring_to(PHASE_SNAPSHOT, 2);
+	barrier(1, PHASE_SNAPSHOT, 0);
 	ended(1);
-	all_reach(PHASE_SNAPSHOT);
+	barrier(0, PHASE_SNAPSHOT, 0);
 	all_thaw_and_are_done();
 	ck_assert_int_eq(w.cp.result.err, 0);
 }

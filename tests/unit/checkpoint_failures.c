@@ -157,6 +157,14 @@ UNIT_TEST(checkpoint_writer_that_vanishes_is_a_failure)
 	ck_assert_str_eq(w.removed, "/d/sim-a.00001.ckpt.part");
 }
 
+/* Its writer waits until it has told that the copy is made. */
+UNIT_TEST(checkpoint_program_that_ends_before_it_tells_of_its_copy_is_a_failure)
+{
+	bring_to(PHASE_SNAPSHOT, 1);
+	ended(0);
+	expect_failure(-ESRCH, "pid 100 (sim) ended while being copied");
+}
+
 UNIT_TEST(checkpoint_outlives_the_program_while_writing)
 {
 	bring_to(PHASE_THAW, 1);

@@ -225,15 +225,19 @@ static void take_signal(int signo, siginfo_t *si, void *context)
 		close(lead(si->si_value.sival_int));
 }
 
+/* As the API does, again when the checkpoint of somebody else was under way. */
 static void ask(void)
 {
 	char path[CKPT_PATH_MAX + 8];
-	int fd = lead(0);
 	union any_msg m;
 	FILE *f;
 
-	if (fd < 0 || msg_recv(fd, &m, 20000) != 1 || m.m.type != MSG_RESULT)
-		return;
+	do {
+		int fd = lead(0);
+
+		if (fd < 0 || msg_recv(fd, &m, 20000) != 1 || m.m.type != MSG_RESULT)
+			return;
+	} while (m.result.err == -EAGAIN);
 	snprintf(path, sizeof(path), "%s/asked", config.dir);
 	f = fopen(path, "w");
 	if (!f)
