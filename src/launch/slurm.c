@@ -207,7 +207,7 @@ static void hold(const struct slurm *s, const char *fmt, ...)
 
 struct newest {
 	uint64_t generation; /* 0: there is no image */
-	uint64_t created_ns;
+	uint64_t created_ns; /* 0: not known, the header is damaged */
 };
 
 /* The number in "STEM.00012.ckpt", 0 for other names. */
@@ -224,6 +224,11 @@ static uint64_t generation_of(const char *name)
 	return at > 1 && name[at - 1] == '.' ? parse_dec(&digits) : 0;
 }
 
+static bool is_newer(const struct newest *a, const struct newest *b)
+{
+	return a->created_ns != b->created_ns ? a->created_ns > b->created_ns : a->generation > b->generation;
+}
+
 static struct newest newest_find(const char *dir)
 {
 	struct newest newest = {0};
@@ -232,16 +237,18 @@ static struct newest newest_find(const char *dir)
 	struct stat st;
 
 	while (d && (e = readdir(d))) {
-		uint64_t generation = generation_of(e->d_name);
+		struct newest n = {.generation = generation_of(e->d_name)};
 		int fd;
 
-		if (generation <= newest.generation || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		if (!n.generation || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 			continue;
-		newest.generation = generation;
 		fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		newest.created_ns = fd < 0 ? 0 : image_created_ns(fd);
-		if (fd >= 0)
+		if (fd >= 0) {
+			n.created_ns = image_created_ns(fd);
 			close(fd);
+		}
+		if (is_newer(&n, &newest))
+			newest = n;
 	}
 	if (d)
 		closedir(d);

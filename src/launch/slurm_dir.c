@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,11 +54,17 @@ static void place_check(const char *path)
 		    path, place);
 }
 
-/* A directory that the user names may be open to others; what is made in it is not. */
+/* A directory that the user names may be open to others; what is made in it is not. Nothing is made in a wrong place. */
 static void base_make(const char *path)
 {
+	char *copy = strdup(path), *parent = copy ? realpath(dirname(copy), NULL) : NULL;
+
+	if (access(path, F_OK) && parent)
+		place_check(parent);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		die("directory for images %s:", path);
+	free(parent);
+	free(copy);
 }
 
 void slurm_base_find(struct slurm *s)
