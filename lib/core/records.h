@@ -51,6 +51,7 @@ enum rec_type {
 	REC_CHILD,  /* of a process: what its wait(2) has not told it yet */
 	REC_IPC,    /* a SysV object of the job; in the process that saved it */
 	REC_SYSCTL, /* a limit of the IPC namespace: "kernel/msgmax=8192" */
+	REC_ON_SIGNAL, /* of the job: what signals ask for, a byte for each (enum on_signal); absent: nothing */
 };
 
 /* The job and the machine it ran on. */

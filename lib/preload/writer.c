@@ -316,6 +316,8 @@ static int put_job(struct writer *w)
 	cpu_describe(&cpu);
 	rec_put(&b, REC_JOB, REC_REQUIRED, &job, sizeof(job), NULL, 0);
 	rec_put(&b, REC_CPU, REC_REQUIRED, &cpu, sizeof(cpu), NULL, 0);
+	if (preload.owned != preload.sigbit)
+		rec_put(&b, REC_ON_SIGNAL, 0, preload.config.on_signal, ON_SIGNAL_MAX, NULL, 0);
 	if (b.err)
 		return b.err;
 	return image_put_section(&w->image, SECTION_JOB, SECTION_REQUIRED, 0, b.data, b.len);

@@ -89,6 +89,15 @@ static json_t *compression(int level)
 	return level ? json_sprintf("zstd:%d", level) : json_string("none");
 }
 
+static json_t *signals(const struct msg_job *m)
+{
+	char text[ON_SIGNAL_MAX * 32];
+	struct text t = TEXT(text);
+
+	on_signal_put(&t, m->on_signal);
+	return t.len ? json_string(text) : json_null();
+}
+
 static void add_job(const struct msg_job *m)
 {
 	static const char *const states[] = {"running", "freezing", "writing"};
@@ -96,13 +105,14 @@ static void add_job(const struct msg_job *m)
 
 	members = json_array();
 	json_array_append_new(
-		jobs, json_pack("{so so ss so si so sI sI so so so so}", "job", string(m->job),
+		jobs, json_pack("{so so ss so si so sI sI so so so so so}", "job", string(m->job),
 				"name", string(m->name), "state", state, "dir", string(m->dir),
 				"processes", (int)m->nprocesses, "members", members, "interval_s",
 				(json_int_t)m->interval_s, "keep", (json_int_t)m->keep, "compress",
 				compression(m->level), "started", seconds(m->started_ns), "last",
 				last_image(m), "last_error",
-				m->last_error[0] ? string(m->last_error) : json_null()));
+				m->last_error[0] ? string(m->last_error) : json_null(), "on_signal",
+				signals(m)));
 }
 
 static void add_process(const struct msg_process *m)

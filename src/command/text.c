@@ -179,7 +179,8 @@ static void show_last(const struct msg_job *m)
 
 static void show_settings(const struct msg_job *m)
 {
-	char interval[UNITS_MAX] = "on request";
+	char interval[UNITS_MAX] = "on request", signals[ON_SIGNAL_MAX * 32];
+	struct text t = TEXT(signals);
 
 	if (m->interval_s)
 		interval_text(interval, m->interval_s);
@@ -192,6 +193,9 @@ static void show_settings(const struct msg_job *m)
 		printf("  compress    zstd:%d\n", m->level);
 	else
 		puts("  compress    none");
+	on_signal_put(&t, m->on_signal);
+	if (t.len)
+		printf("  on signal   %s\n", signals);
 }
 
 static void show_job(const struct msg_job *m)

@@ -23,12 +23,13 @@ static const char *const not_inherited[] = {
 
 static void exec_coordinator(const char *path)
 {
-	sigset_t none;
+	sigset_t all;
 
 	for (size_t i = 0; i < ARRAY_SIZE(not_inherited); i++)
 		unsetenv(not_inherited[i]);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* It chooses by itself what it takes; nothing is to end it before that. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_range(3, ~0u, 0);
 	execl(path, path, (char *)NULL);
 	warn("cannot execute %s:", path);

@@ -143,6 +143,7 @@ int main(int argc, char **argv)
 	static struct restart r;
 
 	die_init("ckpt_restart", STATUS_OWN);
+	signals_hold();
 	r.pid = getpid();
 	r.argc = argc;
 	r.argv = argv;
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 		die("--no-capsule is for root: only root may choose process ids outside of a capsule");
 	image_choose(&r);
 	state_read(&r);
+	signals_hold_some(&r);
 	if (r.opt.tell)
 		choice_tell(&r);
 	if (r.opt.verbose)

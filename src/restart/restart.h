@@ -74,6 +74,7 @@ struct restart {
 	struct beside beside; /* what lies beside it */
 	struct rec_job job;
 	struct rec_cpu cpu;
+	uint8_t on_signal[ON_SIGNAL_MAX]; /* signals that ask for a checkpoint */
 	struct saved *processes; /* [0] is the first of the job */
 	uint32_t nprocesses;
 	int log_fd;	   /* our standard error, above all descriptors of the programs */
@@ -127,7 +128,13 @@ void terminal_give(const struct restart *r);
 /* All run: have it told to paint the terminal anew, when that has another size or is used as a screen. */
 void terminal_repaint(const struct restart *r);
 
-/* supervise.c: stay until the programs and their writers have ended; the exit status. */
+/*
+ * supervise.c: signals that may be to ask for a checkpoint of the job are not to end us before it runs: hold them from
+ * the beginning, and when the image has told which they are, those only.
+ */
+void signals_hold(void);
+void signals_hold_some(const struct restart *r);
+/* Stay until the programs and their writers have ended; the exit status. */
 int supervise(struct restart *r, int events, pid_t init);
 
 

@@ -36,8 +36,10 @@ static void job_read(struct restart *r)
 			rec_get(rec, &r->job, sizeof(r->job));
 		else if (rec->type == REC_CPU)
 			rec_get(rec, &r->cpu, sizeof(r->cpu));
+		else if (rec->type == REC_ON_SIGNAL)
+			rec_get(rec, r->on_signal, sizeof(r->on_signal));
 	}
-	if (it.err)
+	if (it.err || !on_signal_valid(r->on_signal))
 		die("%s: damaged: records of the job", r->path);
 	cpu_describe(&here);
 	missing = cpu_missing(&r->cpu, &here);

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "connect.h"
 #include "die.h"
 #include "handover.h"
 #include "restart.h"
@@ -35,6 +36,8 @@ struct outside {
 	bool is_first;	/* it is the one that the job was started as: its status is ours */
 	bool ended;	/* status is known; it may be before we are told that the job */
 	bool started;	/* has been restored, and without that it is nobody's */
+	uint64_t requests; /* signals that ask for a checkpoint, as a kernel set, */
+	uint64_t held;	/* and those of them that came before it had started */
 	int failure;	/* the status when it was not; 0: init's */
 	bool becomes;	/* the image at path takes its place, when all has ended */
 	char path[CKPT_PATH_MAX];
@@ -44,17 +47,36 @@ struct outside {
 static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
 				SIGTSTP, SIGCONT, SIGWINCH, SIGURG, SIGPWR, SIGXCPU};
 
-static int signals_open(void)
-{
-	sigset_t set;
+/* Those by which somebody who waits for us to begin would end or stop us; and faults. */
+static const int not_held[] = {SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGCHLD,
+			       SIGPIPE, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,  SIGABRT};
+static uint64_t mask_given; /* as our caller has it */
 
-	sigemptyset(&set);
+void signals_hold(void)
+{
+	uint64_t set = ~0ull;
+
+	for (size_t i = 0; i < ARRAY_SIZE(not_held); i++)
+		set &= ~(1ull << (not_held[i] - 1));
+	sys_sigprocmask(SIG_BLOCK, &set, &mask_given);
+}
+
+void signals_hold_some(const struct restart *r)
+{
+	uint64_t set = mask_given | on_signal_set(r->on_signal);
+
+	sys_sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+static int signals_open(uint64_t requests)
+{
+	uint64_t set = requests | 1ull << (SIGCHLD - 1);
+
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		sigaddset(&set, forwarded[i]);
-	sigaddset(&set, SIGCHLD);
+		set |= 1ull << (forwarded[i] - 1);
 	signal(SIGTTOU, SIG_IGN);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	sys_sigprocmask(SIG_BLOCK, &set, NULL);
+	return syscall(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC);
 }
 
 /* ---- process groups of the job ---- */
@@ -232,6 +254,39 @@ static void signal_suffer(int sig)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/*
+ * The program asks for a checkpoint when it has the signal. If there is no coordinator any more it starts one, but inside
+ * of the capsule; one of ours is better. A failure of ours is none of the job's.
+ */
+static void coordinator_see_to(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(coordinator_connect(true) < 0);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* The program may have got it, too; that makes one checkpoint. Behind its end there is none to be made. */
+static void on_request(struct outside *o, int sig)
+{
+	if (o->pidfd < 0) {
+		o->held |= 1ull << (sig - 1);
+	} else if (!o->ended) {
+		coordinator_see_to();
+		syscall(SYS_pidfd_send_signal, o->pidfd, sig, NULL, 0);
+	}
+}
+
+static void send_held(struct outside *o)
+{
+	for (int sig = 1; sig <= ON_SIGNAL_MAX; sig++)
+		if (o->held >> (sig - 1) & 1)
+			on_request(o, sig);
+	o->held = 0;
+}
+
 static void on_signal(struct outside *o)
 {
 	struct signalfd_siginfo si;
@@ -244,7 +299,9 @@ static void on_signal(struct outside *o)
 		return;
 	}
 	foreground_give(o);
-	if (o->pidfd < 0 || o->ended)
+	if (o->requests >> (si.ssi_signo - 1) & 1)
+		on_request(o, si.ssi_signo);
+	else if (o->pidfd < 0 || o->ended)
 		signal_suffer(si.ssi_signo);
 	else
 		syscall(SYS_pidfd_send_signal, o->pidfd, si.ssi_signo, NULL, 0);
@@ -273,7 +330,8 @@ int supervise(struct restart *r, int events, pid_t init)
 {
 	struct outside o = {
 		.events = events,
-		.signals = signals_open(),
+		.signals = signals_open(on_signal_set(r->on_signal)),
+		.requests = on_signal_set(r->on_signal),
 		.tty = r->on_terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1,
 		.pidfd = -1,
 		.group_inside = terminal_group(r),
@@ -295,6 +353,8 @@ int supervise(struct restart *r, int events, pid_t init)
 		look_for_image(r, &o);
 		if (p[0].revents)
 			on_signal(&o);
+		if (o.held && o.pidfd >= 0)
+			send_held(&o);
 	}
 	while (p[1].fd >= 0 && on_event(&o))
 		;
