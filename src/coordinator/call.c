@@ -127,16 +127,33 @@ static bool is_on_its_way(struct member *m, int signo)
 	return (s.pending | s.blocked) >> (signo - 1) & 1;
 }
 
-static int signal_process(struct member *m, int signo, int request, struct text *why)
+/* Nothing but a handler of ours blocks all of these. */
+static bool is_in_handler(const struct member *m, const struct job_config *config)
 {
-	int tid = m->tid ? m->tid : proc_thread_for(m->pid, signo), err;
+	uint64_t owned = on_signal_set(config->on_signal) | 1ull << (config->signo - 1);
+	struct proc_status s;
 
-	/*
-	 * Stopped since the last checkpoint, it still is in its handler, which the leader of that time has to
-	 * end; then it takes this signal before anything else.
-	 */
-	if (!tid && m->stopped)
-		tid = m->last_leader;
+	return !proc_status(m->pid, m->pid, &s) && (s.blocked & owned) == owned;
+}
+
+/*
+ * One whose threads all block the signal takes it before anything else when it leaves the handler that it is in: of a
+ * signal that asks for a checkpoint; or, stopped since the last checkpoint, of that, which the leader of that time has
+ * to end.
+ */
+static int thread_in_handler(const struct member *m, const struct job_config *config)
+{
+	if (m->stopped && m->last_leader)
+		return m->last_leader;
+	return on_signal_set(config->on_signal) && is_in_handler(m, config) ? m->pid : 0;
+}
+
+static int signal_process(struct member *m, const struct job_config *config, int request, struct text *why)
+{
+	int signo = config->signo, tid = m->tid ? m->tid : proc_thread_for(m->pid, signo), err;
+
+	if (!tid)
+		tid = thread_in_handler(m, config);
 	if (!tid) {
 		text_put(why, "pid %d (%s) has no thread that takes signal %d", m->pid, m->name, signo);
 		return -EAGAIN;
@@ -153,10 +170,10 @@ static int signal_process(struct member *m, int signo, int request, struct text 
 	return 0;
 }
 
-int call_process(struct member *m, int signo, int request, struct text *why)
+int call_process(struct member *m, const struct job_config *config, int request, struct text *why)
 {
+	int signo = config->signo, err;
 	struct proc_status s;
-	int err;
 
 	if (proc_status(m->pid, 0, &s))
 		return -ESRCH;
@@ -167,5 +184,5 @@ int call_process(struct member *m, int signo, int request, struct text *why)
 		return 0;
 	/* The last one was of no use, perhaps because it can't connect. */
 	err = m->nsignals ? check_descriptors(m, why) : 0;
-	return err ? err : signal_process(m, signo, request, why);
+	return err ? err : signal_process(m, config, request, why);
 }

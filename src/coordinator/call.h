@@ -6,7 +6,7 @@
 
 #include "checkpoint.h"
 
-/* As checkpoint_ops.call. signo: the job's reserved signal. */
-int call_process(struct member *m, int signo, int request, struct text *why);
+/* As checkpoint_ops.call. config: the job's. */
+int call_process(struct member *m, const struct job_config *config, int request, struct text *why);
 
 #endif

@@ -76,7 +76,7 @@ static int op_call(struct member *m, int request, struct text *why)
 
 	if (err)
 		return err;
-	return call_process(m, run->job->config.signo, request, why);
+	return call_process(m, &run->job->config, request, why);
 }
 
 static void op_send(struct member *m, const struct msg *msg, int pass)
