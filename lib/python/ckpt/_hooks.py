@@ -9,7 +9,6 @@ compiled code, the checkpoint is made without hooks, and a line says so afterwar
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from typing import Any, Callable, List, Optional, TypeVar
@@ -86,9 +85,11 @@ def _in_main() -> bool:
 
 
 def _free_signal() -> int:
-    """The highest that the program has not taken; SIGRTMAX itself is usually libckpt's."""
-    for n in range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1):
-        if signal.getsignal(n) == signal.SIG_DFL and str(n) != os.environ.get("CKPT_SIGNAL", "64"):
+    """The highest that nobody has taken: the program, or libckpt, of whose handlers Python knows nothing."""
+    with open("/proc/self/status") as f:
+        caught = int(next(line for line in f if line.startswith("SigCgt:")).split()[1], 16)
+    for n in range(signal.SIGRTMAX, signal.SIGRTMIN, -1):
+        if signal.getsignal(n) == signal.SIG_DFL and not caught >> n - 1 & 1:
             return int(n)
     raise RuntimeError("no real-time signal is free for hooks")
 
