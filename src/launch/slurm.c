@@ -281,7 +281,7 @@ static void restore(const struct slurm *s, const struct newest *newest)
 	char program[PATH_MAX], tell[80], failure[48];
 	const char *const argv[] = {
 		"ckpt_restart", failure, "--tell", tell, "--env=SLURM_*", "--env=SLURMD_*", "--env=SRUN_*",
-		"--env=CKPT_SOCKET", "--env=CKPT_LINGER", s->slot, NULL,
+		"--env=CKPT_SOCKET", "--env=CKPT_LINGER", "--end-with-first", s->slot, NULL,
 	};
 
 	snprintf(failure, sizeof(failure), "--failure-status=%d", STATUS_HOLD);

@@ -18,7 +18,7 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
 		   "                    [--map-path OLD=NEW] [--env GLOB] [--key=FILE] [--tell WHO] [--failure-status N]\n"
-		   "                    IMAGE|DIRECTORY|LINK\n");
+		   "                    [--end-with-first] IMAGE|DIRECTORY|LINK\n");
 }
 
 /* What exits with it is not mistaken for the program. */
@@ -56,6 +56,7 @@ static void options_read(int argc, char **argv, struct options *o)
 		{"env", required_argument, NULL, 'e'},
 		{"tell", required_argument, NULL, 'T'},
 		{"failure-status", required_argument, NULL, 's'},
+		{"end-with-first", no_argument, NULL, 'E'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -92,6 +93,9 @@ static void options_read(int argc, char **argv, struct options *o)
 			break;
 		case 's':
 			failure_option(o, optarg);
+			break;
+		case 'E':
+			o->end_with_first = true;
 			break;
 		case 'h':
 			usage(stdout);

@@ -47,6 +47,7 @@ struct options {
 	char graft[GRAFT_GLOBS_MAX]; /* --env, with ',' between them */
 	const char *tell;  /* --tell, NULL: not given */
 	int failure;	   /* --failure-status: what we exit with when there is no program to go on; 0: as ever */
+	bool end_with_first; /* --end-with-first */
 };
 
 /* One process of the image; pointers go into memory that lasts. */

@@ -326,6 +326,13 @@ static void look_for_image(const struct restart *r, struct outside *o)
 		kill(o->init, SIGKILL);
 }
 
+/* Nobody may wait for what the first process has left behind. */
+static void end_rest(const struct restart *r, const struct outside *o)
+{
+	if (r->opt.end_with_first && o->is_first && o->ended && o->init)
+		kill(o->init, SIGKILL);
+}
+
 int supervise(struct restart *r, int events, pid_t init)
 {
 	struct outside o = {
@@ -351,6 +358,7 @@ int supervise(struct restart *r, int events, pid_t init)
 		if (p[1].revents && !on_event(&o))
 			p[1].fd = -1;
 		look_for_image(r, &o);
+		end_rest(r, &o);
 		if (p[0].revents)
 			on_signal(&o);
 		if (o.held && o.pidfd >= 0)

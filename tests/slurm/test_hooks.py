@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import slurmtest
-from ckpttest import Failure, alive, wait_for
+from ckpttest import Failure, comm, wait_for
 
 HOOKS = ["prolog", "epilog", "task_prolog"]
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -203,28 +203,47 @@ def test_a_job_without_a_path_to_it_finds_ckpt_launch(slurm):
     assert "ckpt_launch" in job.output()
 
 
+DAEMON = """setsid sh -c 'exec sleep 1000' </dev/null >/dev/null 2>&1 &
+echo begun
+until [ -e "$1" ]; do sleep 0.1; done
+"""
+
+
 def test_what_a_job_has_left_ends_with_it_and_nothing_else(slurm):
-    """Under linuxproc a process that has left its session outlives the job, and keeps its coordinator."""
-    script = """export CKPT_SLURM=0 CKPT_DIR=$PWD
-        ckpt_launch setsid sh -c 'echo $$ >$SLURM_JOB_ID.pid; exec sleep 1000' >/dev/null 2>&1 &
-        until [ -s $SLURM_JOB_ID.pid ]; do sleep 0.1; done
-        until ckpt_command --list 2>/dev/null | grep -q running; do sleep 0.1; done
-        until [ -e $1 ]; do sleep 0.1; done"""
-    first = slurm.submit(script.replace("$1", "first"), "--nodelist=n1", env={"CKPT_SOCKET": slurm.path("tmp/first")})
-    second = slurm.submit(script.replace("$1", "second"), "--nodelist=n1", env={"CKPT_SOCKET": slurm.path("tmp/second")})
-    pids = []
-    for job in (first, second):
-        wait_for(lambda: slurm.read(job.id + ".pid").strip(), "the program of " + job.id, slurmtest.LIMIT)
-        pids.append(int(slurm.read(job.id + ".pid")))
-    slurm.file("first")
-    first.wait_completed()
-    wait_for(lambda: first.over(), "the epilog", slurmtest.LIMIT)
-    assert not alive(pids[0]) and not first.processes()
-    assert alive(pids[1]) and second.state() == "RUNNING"
+    """Under linuxproc a process that has left its session outlives the job; a launched one, and a restored one."""
+    slurm.file("daemon.sh", DAEMON)
+    first, second, restored = (slurm.submit("srun ckpt_launch sh daemon.sh " + name, "--nodelist=n1", name=name)
+                               for name in ("first", "second", "restored"))
+    for job in (first, second, restored):
+        job.wait_output("begun")
+    restored.signal()
+    restored.wait_restarts(1)
+    restored.wait_output("goes on from")
+    for job in (first, restored):
+        slurm.file(job.name)
+        job.wait_completed()
+        wait_for(job.over, "the epilog", slurmtest.LIMIT)
+        assert not job.processes()
+        assert second.state() == "RUNNING" and len(second.processes()) >= 3
     slurm.file("second")
     second.wait_completed()
-    wait_for(lambda: second.over() and not second.processes(), "the epilog", slurmtest.LIMIT)
-    assert not alive(pids[1])
+    wait_for(second.over, "the epilog", slurmtest.LIMIT)
+    assert not second.processes()
+
+
+@pytest.mark.parametrize("slurm", [{"cluster": "plain"}], indirect=True)
+def test_without_the_epilog_it_would_stay(slurm):
+    slurm.file("daemon.sh", DAEMON)
+    job = slurm.submit("srun ckpt_launch sh daemon.sh end")
+    job.wait_output("begun")
+    slurm.file("end")
+    job.wait_completed()
+    wait_for(job.over, "the epilog", slurmtest.LIMIT)
+    left = job.processes()
+    assert "sleep" in [comm(pid) for pid in left]
+    for pid in left:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_hooks_of_all_kinds_leave_nodes_up(slurm):

@@ -279,3 +279,36 @@ def test_what_a_killed_writer_left(ckpt):
     os.unlink(busy)
     job.p.kill()
     job.finish()
+
+
+# Its child outlives it.
+LEAVER = """
+import os, sys, time
+if not os.fork():
+    os.setsid()
+    while True:
+        time.sleep(10)
+print("begun", flush=True)
+while not os.path.exists("end"):
+    time.sleep(0.01)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("ckpt", USERS, indirect=True)
+def test_what_the_first_process_leaves_behind_ends_with_it_when_asked(ckpt):
+    ckpt.file("leaver.py", LEAVER)
+    job = ckpt.launch(["/usr/bin/python3", "leaver.py"])
+    job.wait_output("begun")
+    image = ckpt.checkpoint("--kill")["image"]
+    job.wait(check=False)
+    job = ckpt.restart(image, job, ["--end-with-first"])
+    ckpt.wait_known(job)
+    ckpt.file("end")
+    job.wait(expect=7)
+    os.unlink(ckpt.path("end"))
+    job = ckpt.restart(image, job)
+    ckpt.wait_known(job)
+    ckpt.file("end")
+    ckpttest.wait_for(lambda: job.outer_pid() is None, job.story)
+    assert job.running()

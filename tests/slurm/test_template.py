@@ -1,0 +1,39 @@
+"""ckpt.sbatch as a user copies it: no hooks, no module, ckpt in the home directory."""
+
+import os
+
+import pytest
+
+import slurmtest
+
+SIM = """import time
+x = 0.5
+for step in range(1, 81):
+    for _ in range(1000):
+        x = 3.7 * x * (1 - x)
+    print(step, x, flush=True)
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("slurm", [{"cluster": "plain"}], indirect=True)
+def test_the_template_goes_on_where_it_was_stopped(slurm):
+    def gc():
+        return slurm.run(os.path.join(slurm.installed.prefix, *slurmtest.HOOKS, "ckpt-gc"), "--older=0").stdout
+    slurm.file("sim.py", SIM)
+    expected = slurm.run("/usr/bin/python3", "sim.py").stdout
+    os.symlink(slurm.installed.prefix, slurm.path("ckpt"))  # $HOME/ckpt
+    with open(os.path.join(slurm.installed.prefix, *slurmtest.HOOKS, "ckpt.sbatch")) as f:
+        job = slurm.submit(f.read(), "--output=sim-%j.out", name="sim", env={"PATH": "/usr/bin:/bin"})
+    for run in range(2):
+        job.wait_restarts(run) if run else job.wait_state("RUNNING")
+        job.wait_output("\n%d " % (10 + 30 * run))
+        job.signal()
+    assert gc() == ""
+    job.wait_completed()
+    lines = [line for line in job.output().splitlines(True) if line[0].isdigit()]
+    assert "".join(lines) == expected, job.output()
+    assert job.restarts() == 2
+    images = slurm.path(".ckpt/ckpt-%s" % job.id)
+    assert os.path.isdir(os.path.join(images, "step0"))
+    assert gc().startswith("removed %s " % images) and not os.path.exists(images)
