@@ -115,7 +115,10 @@ static int check_process(struct member *m, const struct proc_status *s, int sign
 
 /* ---- the signal ---- */
 
-/* Is there still something to come of the last signal? A handler at work blocks all signals. */
+/*
+ * Is there still something to come of the last signal? A handler at work blocks all signals. But one that was stopped when
+ * it had just begun is held by the tracer there, until another signal is pending.
+ */
 static bool is_on_its_way(struct member *m, int signo)
 {
 	struct proc_status s;
@@ -124,7 +127,7 @@ static bool is_on_its_way(struct member *m, int signo)
 		m->tid = 0;
 		return false;
 	}
-	return (s.pending | s.blocked) >> (signo - 1) & 1;
+	return (s.pending | (m->stopped ? 0 : s.blocked)) >> (signo - 1) & 1;
 }
 
 /* Nothing but a handler of ours blocks all of these. */
