@@ -114,7 +114,7 @@ def test_nothing_goes_when_slurm_does_not_answer(slurm):
     assert there(slurm) == {CLUSTER + "-99999"}
     for args in (["--older=x"], ["--keep=all"], ["--cluster=a/b"], ["--what"]):
         gc(slurm, *args, "images", expect=2)
-    gc(slurm, "nowhere", expect=1)
+    assert gc(slurm, "nowhere", "images", "--older=0", expect=1) == {CLUSTER + "-99999"}
 
 
 @ROOT

@@ -127,6 +127,29 @@ def test_the_prolog_ends_what_an_earlier_run_has_left(slurm, hooks, started):
     assert [p.poll() for p in (third, other)] == [None] * 2
 
 
+BIG = "import os, time; b = os.urandom(100 << 20); print('ready', flush=True); time.sleep(1000)"
+
+
+def test_an_image_that_is_being_written_gets_through(slurm):
+    """The epilog of the installed patience comes when the program and its writer are all that is left."""
+    images = slurm.mkdir("images", 0o700)
+    socket_path = slurm.path("tmp/own")
+    environ = slurm.env({**of_job(slurm), "CKPT_SLURM": "0", "CKPT_SOCKET": socket_path})
+    del environ["CKPT_JOB"]
+    popen = {"env": environ, "cwd": slurm.dir, "stdin": subprocess.DEVNULL, **slurm.as_user}
+    with subprocess.Popen([slurm.installed.bin("ckpt_launch"), "--ckptdir", images, "/usr/bin/python3", "-c", BIG],
+                          stdout=subprocess.PIPE, **popen) as p:
+        assert p.stdout.readline() == b"ready\n"
+        with subprocess.Popen([slurm.installed.bin("ckpt_command"), "--checkpoint"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, **popen) as asks:
+            wait_for(lambda: os.listdir(images), "an image")
+            run(os.path.join(slurm.installed.prefix, *slurmtest.HOOKS, "epilog"), hook_environ(slurm))
+            asks.wait(60)
+        assert p.wait(60) == -signal.SIGTERM
+    assert not slurm.left() and not [n for n in os.listdir(images) if n.endswith(".part")]
+    slurm.run(slurm.installed.bin("ckpt_inspect"), "--verify", images)
+
+
 def make_socket(path, uid, gid):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(path)
@@ -246,7 +269,8 @@ def test_without_the_epilog_it_would_stay(slurm):
             os.kill(pid, signal.SIGKILL)
 
 
-def test_hooks_of_all_kinds_leave_nodes_up(slurm):
+@pytest.mark.parametrize("slurm", [{"cluster": kind} for kind in ("hooks", "cgroup", "ns")], indirect=True)
+def test_nodes_stay_up(slurm):
     """A hook that fails drains its node."""
     slurm.submit("srun true").wait_completed()
     states = slurm.run("sinfo", "-h", "-o", "%T").stdout.split()
