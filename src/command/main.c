@@ -144,6 +144,9 @@ static int no_coordinator(const struct output *out, int err)
 
 	if (err == -ENOENT || err == -ECONNREFUSED)
 		snprintf(text, sizeof(text), "no coordinator is running");
+	else if (err == -ECONNRESET || err == -EPROTONOSUPPORT)
+		snprintf(text, sizeof(text), "the coordinator gives no answer: it may be of another version of ckpt; "
+			 "end it, and another is started");
 	else if (err != -ECANCELED) /* has been told */
 		snprintf(text, sizeof(text), "cannot reach the coordinator: %s", strerror(-err));
 	out->end(STATUS_NO_JOB, text);

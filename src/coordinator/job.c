@@ -4,6 +4,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +365,12 @@ static bool is_foreign(const struct scan *s, const char *path)
 	return !stat(dir, &st);
 }
 
+/* A task of libckpt's that works for its parent (helper.c there), which may be to start us and to ask us for something. */
+static bool is_helper(const struct proc_stat *s)
+{
+	return !s->exit_signal && syscall(SYS_kcmp, s->pid, s->ppid, KCMP_VM, 0, 0) == 0;
+}
+
 static int look_at(int pid, void *arg)
 {
 	struct scan *s = arg;
@@ -373,7 +380,7 @@ static int look_at(int pid, void *arg)
 	char path[CKPT_PATH_MAX];
 
 	if (process_find(pid) || proc_config(pid, &c, path, sizeof(path)) || proc_stat(pid, &f) ||
-	    !is_of_program(&f))
+	    !is_of_program(&f) || is_helper(&f))
 		return 0;
 	if (is_foreign(s, path)) {
 		if (!*s->foreign_pid) {

@@ -322,6 +322,7 @@ def test_stopped_processes(ckpt):
     assert generations(ckpt) == 2
     job = ckpt.restart(newest(ckpt), job, start_new_session=True)
     ckpt.wait_known(job)
+    ckpttest.wait_for(lambda: ckpttest.proc_stat(job.outer_pid())[0] == "T", "the first process to be stopped")
     os.kill(job.outer_pid(), signal.SIGCONT)
     ckpt.file("go")
     job.wait(128 + signal.SIGKILL)

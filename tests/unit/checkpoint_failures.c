@@ -259,6 +259,99 @@ UNIT_TEST(checkpoint_kill_that_fails_thaws)
 	expect_failure(-ENOSPC, "pid 101 (sim): /d: No space left on device");
 }
 
+static void start_exit(int n)
+{
+	set_up(OP_CHECKPOINT, n);
+	w.cp.kill = true;
+	w.cp.exit_status = 85;
+	checkpoint_start(&w.cp);
+	all_lead();
+	for (int i = 0; i < n; i++)
+		w.members[i]->index = i;
+	all_reach(PHASE_FREEZE);
+	all_reach(PHASE_DRAIN);
+	all_reach(PHASE_SNAPSHOT);
+}
+
+UNIT_TEST(checkpoint_exit_ends_the_first_behind_the_others)
+{
+	start_exit(3);
+	done(0, 0);
+	done(1, 0);
+	ck_assert_int_eq(w.nkilled, 0);
+	done(2, 0);
+	ck_assert_int_eq(w.nkilled, 2);
+	expect_release(0, PHASE_SNAPSHOT, 1);
+	ended(1);
+	expect_release(0, PHASE_SNAPSHOT, 1);
+	ended(2);
+	ck_assert_int_eq(w.last[0].release.phase, PHASE_THAW);
+	ck_assert_int_eq(w.last[0].release.exit_status, 85);
+	ck_assert_int_eq(w.nfinished, 0);
+	ended(0);
+	ck_assert_int_eq(w.nfinished, 1);
+	ck_assert_int_eq(w.nkilled, 2);
+	ck_assert_int_eq(w.cp.result.err, 0);
+}
+
+UNIT_TEST(checkpoint_exit_kills_a_first_that_has_gone_on)
+{
+	start_exit(2);
+	done(0, 0);
+	done(1, 0);
+	ck_assert_int_eq(w.nkilled, 1);
+	closed(0);
+	ended(1);
+	ck_assert_int_eq(w.nkilled, 2);
+	ended(0);
+	ck_assert_int_eq(w.nfinished, 1);
+}
+
+UNIT_TEST(checkpoint_exit_that_fails_thaws)
+{
+	start_exit(2);
+	done(0, 0);
+	done(1, -ENOSPC);
+	expect_release(0, PHASE_THAW, 0);
+	ck_assert_int_eq(w.last[0].release.exit_status, 0);
+	expect_release(1, PHASE_THAW, 0);
+	thawed(0, MS);
+	thawed(1, MS);
+	expect_failure(-ENOSPC, "pid 101 (sim): /d: No space left on device");
+	ck_assert_int_eq(w.nkilled, 0);
+}
+
+UNIT_TEST(checkpoint_may_become_the_last_until_copies_are_made)
+{
+	start(OP_CHECKPOINT, 1);
+	leader(0);
+	barrier(0, PHASE_FREEZE, 0);
+	ck_assert(checkpoint_is_early(&w.cp));
+	ck_assert(checkpoint_end_with(&w.cp, 85));
+	barrier(0, PHASE_DRAIN, 0);
+	ck_assert_uint_eq(w.last[0].release.flags, RELEASE_STAY);
+	barrier(0, PHASE_SNAPSHOT, 0);
+	done(0, 0);
+	ck_assert_int_eq(w.last[0].release.exit_status, 85);
+	ended(0);
+	ck_assert_int_eq(w.nfinished, 1);
+}
+
+UNIT_TEST(checkpoint_that_lets_the_programs_run_stays_so)
+{
+	start(OP_CHECKPOINT, 1);
+	leader(0);
+	barrier(0, PHASE_FREEZE, 0);
+	barrier(0, PHASE_DRAIN, 0);
+	ck_assert(!checkpoint_is_early(&w.cp));
+	ck_assert(!checkpoint_end_with(&w.cp, 85));
+	barrier(0, PHASE_SNAPSHOT, 0);
+	thawed(0, MS);
+	done(0, 0);
+	ck_assert_int_eq(w.nfinished, 1);
+	ck_assert_int_eq(w.nkilled, 0);
+}
+
 UNIT_TEST(checkpoint_stopped_process_is_let_go_when_it_stands_again)
 {
 	set_up(OP_CHECKPOINT, 1);
