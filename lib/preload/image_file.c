@@ -201,6 +201,8 @@ int image_file_commit(struct image_file *f, int fd, bool has_files, const char *
 	r = dir_sync(f->dir);
 	if (r < 0) { /* maybe it would not be there after a crash: it never was */
 		unlink_in(f, f->name);
+		if (has_files)
+			contents_remove(f->dir, f->files);
 		return r;
 	}
 	fault(FAULT_WRITER_LINK);
@@ -208,8 +210,19 @@ int image_file_commit(struct image_file *f, int fd, bool has_files, const char *
 	return 0;
 }
 
-void image_file_remove(struct image_file *f)
+/* The coordinator may have removed it when it called the checkpoint off: the name may be that of the next. */
+static bool part_is(const struct image_file *f, int fd)
 {
+	struct stat is, was;
+
+	return sys_call4(__NR_newfstatat, f->dir, f->part_name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_call2(__NR_fstat, fd, &was) == 0 && is.st_dev == was.st_dev && is.st_ino == was.st_ino;
+}
+
+void image_file_remove(struct image_file *f, int fd)
+{
+	if (!part_is(f, fd))
+		return;
 	unlink_in(f, f->part_name);
 	contents_remove(f->dir, f->part_files);
 	if (!exists(f, f->name))

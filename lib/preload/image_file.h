@@ -24,8 +24,8 @@ int image_file_join(struct image_file *f, const struct msg_params *params) HIDDE
  * failure -errno and *what says what was tried; image_file_remove() is the caller's to call.
  */
 int image_file_commit(struct image_file *f, int fd, bool has_files, const char **what) HIDDEN;
-/* Remove the .part file, and what is beside it. */
-void image_file_remove(struct image_file *f) HIDDEN;
+/* Remove the .part file, which fd is open on, and what is beside it; nothing when another has its name. */
+void image_file_remove(struct image_file *f, int fd) HIDDEN;
 /* Release what image_file_open() or image_file_join() has taken. */
 void image_file_close(struct image_file *f) HIDDEN;
 /* Remove generations beyond those to be kept, and what writers that were killed have left. */

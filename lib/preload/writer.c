@@ -581,7 +581,7 @@ void writer_run(struct snapshot *sn)
 	if (r < 0)
 		call_off(w, r);
 	if (r < 0 && w->made)
-		image_file_remove(&w->file);
+		image_file_remove(&w->file, w->image.fd);
 	if (w->image.fd >= 0)
 		sys_close(w->image.fd);
 	__atomic_store_n(&self(w)->writer, -1, __ATOMIC_RELEASE);
