@@ -1,4 +1,5 @@
-"""ckpt.sbatch as a user copies it: no hooks, no module, ckpt in the home directory."""
+"""The two ways in: ckpt.sbatch as a user copies it, without hooks or module, ckpt in the home directory; and one line of
+the script where the site has installed plugins/slurm."""
 
 import os
 
@@ -37,3 +38,16 @@ def test_the_template_goes_on_where_it_was_stopped(slurm):
     images = slurm.path(".ckpt/ckpt-%s" % job.id)
     assert os.path.isdir(os.path.join(images, "step0"))
     assert gc().startswith("removed %s " % images) and not os.path.exists(images)
+
+
+@pytest.mark.parametrize("slurm", [{"cluster": "once"}], indirect=True)
+def test_one_line_is_changed_where_the_site_has_installed_hooks_and_filter(slurm):
+    """Nobody sets an option, a variable or a path; by default this cluster requeues no job and truncates outputs."""
+    slurm.file("sim.py", SIM)
+    expected = slurm.run("/usr/bin/python3", "sim.py").stdout
+    job = slurm.submit("srun ckpt_launch python3 sim.py\n", env={"PATH": "/usr/bin:/bin"})
+    job.wait_output("\n10 ")
+    job.signal()
+    job.wait_completed()
+    assert "".join(line for line in job.output().splitlines(True) if line[0].isdigit()) == expected, job.output()
+    assert job.restarts() == 1
