@@ -33,6 +33,7 @@ struct descriptors_params {
 	bool tcp_refuse; /* --tcp=refuse: fail when a connection led outside the job */
 	const char *files; /* --files: what is to become of files, over what the image says (files.h) */
 	bool verbose;
+	const char *outputs; /* --own-output, NULL: not given */
 	const char *moves; /* paths that lead elsewhere now (moves.h) */
 };
 

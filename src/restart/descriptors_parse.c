@@ -238,6 +238,8 @@ static int tables_parse(struct plugin_ctx *c)
 		err = parse_each(c, numbers_parse);
 	if (!err)
 		err = parse_each(c, plugin_recs_parse);
+	if (!err)
+		outputs_take(c);
 	qsort(c->plugin_recs, c->nplugin_recs, sizeof(*c->plugin_recs), by_file);
 	return err;
 }

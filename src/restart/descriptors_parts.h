@@ -42,6 +42,8 @@ int file_by_inode(const void *a, const void *b);
 int number_parse(struct plugin_ctx *c, const struct rec *r, struct plugin_file **f);
 /* What number becomes: the open file, or a standard stream of our own. */
 int number_source(const struct plugin_ctx *c, const struct plugin_file *f, int number);
+/* stdio.c: standard output that is to be ours. */
+void outputs_take(struct plugin_ctx *c);
 /* Tell of a failure that is of no one file; returns err. */
 int descriptors_fail(struct plugin_ctx *c, int err, const char *what);
 

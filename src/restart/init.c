@@ -118,6 +118,7 @@ static void descriptors_prepare(struct init *in)
 		.log_fd = r->log_fd,
 		.files = r->opt.files,
 		.verbose = r->opt.verbose,
+		.outputs = r->opt.outputs,
 		.moves = r->opt.moves,
 		.tcp_refuse = r->opt.tcp_refuse,
 	};

@@ -17,8 +17,8 @@
 static void usage(FILE *f)
 {
 	fprintf(f, "usage: ckpt_restart [--verbose] [--no-capsule] [--files=POLICY[:GLOB][,...]] [--tcp=reset|refuse]\n"
-		   "                    [--map-path OLD=NEW] [--env GLOB] [--key=FILE] [--tell WHO] [--failure-status N]\n"
-		   "                    [--end-with-first] IMAGE|DIRECTORY|LINK\n");
+		   "                    [--map-path OLD=NEW] [--env GLOB] [--own-output INODE[,...]] [--key=FILE] [--tell WHO]\n"
+		   "                    [--failure-status N] [--end-with-first] IMAGE|DIRECTORY|LINK\n");
 }
 
 /* What exits with it is not mistaken for the program. */
@@ -54,6 +54,7 @@ static void options_read(int argc, char **argv, struct options *o)
 		{"tcp", required_argument, NULL, 't'},
 		{"key", required_argument, NULL, 'k'},
 		{"env", required_argument, NULL, 'e'},
+		{"own-output", required_argument, NULL, 'o'},
 		{"tell", required_argument, NULL, 'T'},
 		{"failure-status", required_argument, NULL, 's'},
 		{"end-with-first", no_argument, NULL, 'E'},
@@ -87,6 +88,10 @@ static void options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'e':
 			graft_option(o, optarg);
+			break;
+		case 'o':
+			output_option(optarg);
+			o->outputs = optarg;
 			break;
 		case 'T':
 			o->tell = optarg;

@@ -8,6 +8,7 @@
  *   init.c       the capsule's init: makes files and plans, then the first of the processes; reaps
  *   tree.c, pstree*.c  which process is made by whom, and when, to be what it was
  *   descriptors*.c, plugin_restore.c, objects.c  open files of all processes
+ *   stdio.c      standard output that is ours now
  *   put_back.c   content that lies beside the image
  *   ipc.c        SysV objects, and the namespace for them
  *   tables.c     who shares a descriptor table, or a directory, with whom
@@ -45,6 +46,7 @@ struct options {
 	char moves[MOVES_MAX]; /* --map-path */
 	bool tcp_refuse;
 	char graft[GRAFT_GLOBS_MAX]; /* --env, with ',' between them */
+	const char *outputs; /* --own-output, NULL: not given */
 	const char *tell;  /* --tell, NULL: not given */
 	int failure;	   /* --failure-status: what we exit with when there is no program to go on; 0: as ever */
 	bool end_with_first; /* --end-with-first */
@@ -102,6 +104,10 @@ const char *state_string(const struct saved *p, uint32_t kind, size_t *len);
 void moves_option(struct options *o, const char *arg);
 /* Where a path of the image leads now: path itself, or text that lasts. */
 const char *path_now(const char *moves, const char *path);
+
+/* stdio.c: check what --own-output says; dies. */
+void output_option(const char *arg);
+enum { OUTPUTS_MAX = 512 };
 
 /* graft.c: take --env GLOB; dies when it is none. */
 void graft_option(struct options *o, const char *arg);
