@@ -184,7 +184,7 @@ static void log_put(const struct slurm *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
 	dprintf(fd, "%s run %lu: %s\n", date, s->run, text);
 	close(fd);
 }
@@ -276,16 +276,18 @@ static void restore_count(const struct slurm *s, struct slot_state *state, const
 	slot_state_write(s, state);
 }
 
-static void restore(const struct slurm *s, const struct newest *newest)
+static void restore(const struct slurm *s, const struct slot_state *state, const struct newest *newest)
 {
-	char program[PATH_MAX], tell[80], failure[48];
+	char program[PATH_MAX], tell[80], failure[48], outputs[160];
 	const char *const argv[] = {
 		"ckpt_restart", failure, "--tell", tell, "--env=SLURM_*", "--env=SLURMD_*", "--env=SRUN_*",
-		"--env=CKPT_SOCKET", "--env=CKPT_LINGER", "--end-with-first", s->slot, NULL,
+		"--env=CKPT_SOCKET", "--env=CKPT_LINGER", "--end-with-first", state->outputs[0] ? outputs : "--", s->slot,
+		NULL,
 	};
 
 	snprintf(failure, sizeof(failure), "--failure-status=%d", STATUS_HOLD);
 	snprintf(tell, sizeof(tell), "%s", s->place);
+	snprintf(outputs, sizeof(outputs), "--own-output=%s", state->outputs);
 	runtime_beside("ckpt_restart", program, sizeof(program));
 	log_put(s, "goes on from generation %lu, or the last good one", newest->generation);
 	execv(program, (char *const *)argv);
@@ -426,6 +428,6 @@ void slurm_begin(char *const argv[])
 		restore_count(&s, &state, &newest);
 	close(lock);
 	if (newest.generation && s.run)
-		restore(&s, &newest);
+		restore(&s, &state, &newest);
 	log_put(&s, "begins: %s", s.command);
 }

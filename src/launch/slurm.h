@@ -83,6 +83,7 @@ struct slot_state {
 	char command[256];
 	uint64_t generation;	/* that was the newest when it was restored last; 0: it never was, */
 	uint64_t created_ns;	/* and when that was made */
+	char outputs[128];	/* inodes of files that were its standard output and error, with ',' between: for --own-output */
 	uint64_t restores;	/* from there, one after the other */
 };
 

@@ -26,6 +26,7 @@ enum { SLOT_FORMAT = 1, SLOTS_MAX = 10000 };
 static const struct state_field fields[] = {
 	NUMBER_OF(format),  NUMBER_OF(run),	   TEXT_OF(token),	  NUMBER_OF(command_id),
 	TEXT_OF(command),   NUMBER_OF(generation), NUMBER_OF(created_ns), NUMBER_OF(restores),
+	TEXT_OF(outputs),
 };
 
 static void path_put(char path[PATH_MAX], const char *dir, const char *a, const char *b)
@@ -164,6 +165,25 @@ static void slot_choose(const struct slurm *s, char *name, size_t n)
 
 /* ---- it is ours from now on ---- */
 
+/* The batch script's output is a file. One that has no place is treated as a file of the program's own. */
+static void outputs_add(struct slot_state *state)
+{
+	char ino[32], *at;
+	struct stat st;
+	size_t len;
+
+	for (int fd = 1; fd <= 2; fd++) {
+		if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+			continue;
+		len = snprintf(ino, sizeof(ino), "%lu,", (unsigned long)st.st_ino);
+		at = strstr(state->outputs, ino);
+		if (at && (at == state->outputs || at[-1] == ','))
+			continue;
+		if (strlen(state->outputs) + len < sizeof(state->outputs))
+			strcat(state->outputs, ino);
+	}
+}
+
 static void state_claim(const struct slurm *s, const char *dir, struct slot_state *state)
 {
 	char path[PATH_MAX];
@@ -175,6 +195,7 @@ static void state_claim(const struct slurm *s, const char *dir, struct slot_stat
 	state->command_id = s->command_id;
 	str_copy(state->token, s->token, sizeof(state->token));
 	str_copy(state->command, s->command, sizeof(state->command));
+	outputs_add(state);
 	state_put(dir, state);
 	path_put(path, dir, "exited", "");
 	unlink(path);

@@ -450,6 +450,40 @@ def test_launches_of_the_batch_script(ckpt, slurm):
         kill(job)
 
 
+@BOTH
+@pytest.mark.parametrize("mode", ["a", "w"])
+def test_the_batch_script_s_output_is_a_file(ckpt, slurm, mode):
+    """It is the run's, shared with the script and SLURM: what they have written stays, a new one is begun with nothing."""
+    path = ckpt.path("slurm-12.out")
+    noise = "x" * 100000 + "\n"
+    source = COUNT.replace("n = 0", "n = 0; own = open('own', 'w'); own.write('begin'); own.flush()")
+    for run in range(3):
+        with open(path, mode) as out:
+            os.fchown(out.fileno(), ckpt.uid, ckpt.gid)
+            out.write("script, run %d\n%s" % (run, noise))
+            out.flush()
+            p = subprocess.Popen([ckpt.installed.bin("ckpt_launch"), PYTHON, "-c", source], stdin=subprocess.DEVNULL,
+                                 stdout=out, stderr=out, env=ckpt.env(slurm.variables()), cwd=ckpt.work, **ckpt.as_user)
+        job = Step(ckpt, p, p.pid, path, path)
+        job.drains = []
+        ckpt.jobs.append(job)
+        own = lambda: job.output().split("script, run %d\n" % run)[1].splitlines()[1:]
+        wait_for(lambda: len(own()) > 5 or not job.running(), job.story)
+        assert run == 0 or own()[0].startswith("ckpt: job 12: goes on from"), job.story()
+        image = slurm.checkpoint(slot="batch1")
+        kill(job)
+        with open(path, "a") as out:
+            out.write("slurmstepd: killed\n")
+        slurm.again()
+    text = job.output().replace(noise, "")
+    runs = [0, 1, 2] if mode == "a" else [2]
+    assert [line for line in text.splitlines() if line[0] == "s"] == [
+        line for n in runs for line in ("script, run %d" % n, "slurmstepd: killed")]
+    counted = [int(line.split()[0]) for line in text.splitlines() if line[0].isdigit()]
+    assert counted[0] == (1 if mode == "a" else counted[0]) and all(b <= a + 1 for a, b in zip(counted, counted[1:]))
+    assert open(ckpt.path("own")).read() == "begin" and image
+
+
 def test_two_tasks_go_on(ckpt, slurm):
     jobs = [slurm.count(step=0, proc=n, tasks=2) for n in range(2)]
     slurm.checkpoint_all()
@@ -706,7 +740,7 @@ def test_nothing_is_left_when_a_step_has_ended(ckpt, slurm):
 def test_a_signal_before_the_program_is_there_is_not_lost(ckpt, slurm):
     """It is blocked from the very first; who asks SLURM takes a while."""
     slurm.state("hangs")
-    job = slurm.launch(PYTHON, "-c", COUNT, step=0)
+    job = slurm.launch(PYTHON, "-c", COUNT, step=0, env={"CKPT_ON_COMMIT": "/bin/true"})
     wait_for(lambda: os.path.exists(slurm.bin + "/asked"), "scontrol")
     job.popen.send_signal(signal.SIGUSR1)
     job.wait(85)
