@@ -54,16 +54,27 @@ bool slurm_nested(void)
 	return is_slurm() && is_set("CKPT_JOB");
 }
 
+static const char *request_signal(void)
+{
+	return is_set("CKPT_REQUEST_SIGNAL") ? getenv("CKPT_REQUEST_SIGNAL") : "USR1";
+}
+
+/* What happens at that signal, unless the user has said so. */
+static void request_put(char *to, size_t n, int status)
+{
+	snprintf(to, n, "%s=checkpoint+exit:%d", request_signal(), status);
+}
+
 uint64_t slurm_signals_block(void)
 {
-	const char *given = is_set("CKPT_REQUEST_SIGNAL") ? getenv("CKPT_REQUEST_SIGNAL") : "USR1";
+	const char *given = request_signal();
 	uint8_t action[ON_SIGNAL_MAX];
 	char value[128];
 	uint64_t set;
 
 	if (is_set("CKPT_ON_SIGNAL"))
 		return 0;
-	snprintf(value, sizeof(value), "%s=checkpoint+exit:%d", given, STATUS_REQUEUE);
+	request_put(value, sizeof(value), STATUS_REQUEUE);
 	if (strpbrk(given, "=,") || on_signal_parse(value, action))
 		die("CKPT_REQUEST_SIGNAL=%.100s: must be the name or number of a signal that is free for use", given);
 	set = on_signal_set(action);
@@ -162,6 +173,12 @@ static void command_describe(struct slurm *s, char *const argv[])
 		} while (*p++);
 	}
 	s->command_id = h;
+}
+
+/* Without a batch script there is nothing to run again. */
+static bool is_allocation(const struct slurm *s)
+{
+	return s->answer.submit[0] && !s->answer.batch;
 }
 
 /* ---- the log ---- */
@@ -340,7 +357,7 @@ static void requeue_set(const struct slurm *s)
 	static const char *const places[] = {"../lib/ckpt/slurm/ckpt-requeue", "../../plugins/slurm/ckpt-requeue"};
 	char path[PATH_MAX];
 
-	if (s->requeues || is_set("CKPT_ON_COMMIT"))
+	if (s->requeues || is_allocation(s) || is_set("CKPT_ON_COMMIT"))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		char *real;
@@ -386,13 +403,23 @@ static int base_lock(const struct slurm *s)
 	return fd;
 }
 
+/* SLURM 22.05 requeues it all the same, for its status: as an allocation in which nothing runs, until its limit. */
+static void allocation_set(const struct slurm *s)
+{
+	char ours[128], value[128];
+
+	request_put(ours, sizeof(ours), STATUS_REQUEUE);
+	request_put(value, sizeof(value), STATUS_SAVED);
+	if (is_allocation(s) && !strcmp(getenv("CKPT_ON_SIGNAL"), ours))
+		set_env("CKPT_ON_SIGNAL", value, true);
+}
+
 /* A script that does not look at the status of a step that was checkpointed goes on to the next: in vain. */
 static void wait_for_rerun(const struct slurm *s)
 {
 	char name[SLURM_NAME_MAX];
 
-	/* Nobody runs an allocation again; what is launched in it by hand is meant. */
-	if (s->answer.submit[0] && !s->answer.batch)
+	if (is_allocation(s)) /* what is launched in it by hand is meant */
 		return;
 	if (slurm_slot_exited(s, name, sizeof(name)))
 		die_status(STATUS_REQUEUE, "%s: not run now: %s of this job was checkpointed, and goes on in its next run", s->place,
@@ -419,6 +446,7 @@ void slurm_begin(char *const argv[])
 	slurm_slot_take(&s, &state);
 	newest = newest_find(s.slot);
 	environment_set(&s);
+	allocation_set(&s);
 	if (s.run && has_finished(&s)) {
 		log_put(&s, "has finished in an earlier run");
 		warn("%s: has finished in an earlier run of this job, and is not run again", s.place);

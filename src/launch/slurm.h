@@ -28,6 +28,7 @@
 enum {
 	STATUS_REQUEUE = 85, /* SLURM runs the job again (RequeueExit) */
 	STATUS_HOLD = 86,    /* and holds it (RequeueExitHold) */
+	STATUS_SAVED = 75,   /* nobody runs it again: it was no batch job */
 	SLURM_NAME_MAX = 128,
 };
 

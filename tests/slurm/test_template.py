@@ -2,10 +2,12 @@
 the script where the site has installed plugins/slurm."""
 
 import os
+import subprocess
 
 import pytest
 
 import slurmtest
+from ckpttest import wait_for
 
 SIM = """import time
 x = 0.5
@@ -51,3 +53,25 @@ def test_one_line_is_changed_where_the_site_has_installed_hooks_and_filter(slurm
     job.wait_completed()
     assert "".join(line for line in job.output().splitlines(True) if line[0].isdigit()) == expected, job.output()
     assert job.restarts() == 1
+
+
+def test_without_a_batch_script_it_is_gone_on_with_by_hand(slurm):
+    """SLURM would requeue an allocation, too, by status 85: for nobody, until its limit."""
+    slurm.file("sim.py", SIM)
+    expected = slurm.run("/usr/bin/python3", "sim.py").stdout
+    with open(slurm.file("srun.out"), "r+b") as out:
+        srun = subprocess.Popen(["srun", "--job-name", slurm.mark, "ckpt_launch", "python3", "sim.py"], env=slurm.env(),
+                                cwd=slurm.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, **slurm.as_user)
+    try:
+        wait_for(lambda: "\n10 " in slurm.read("srun.out"), "output", slurmtest.LIMIT)
+        job = slurmtest.Job(slurm, slurm.run("squeue", "-h", "-n", slurm.mark, "-o", "%i").stdout.strip())
+        slurm.jobs.append(job)
+        job.signal()
+        assert srun.wait(slurmtest.LIMIT) == 75
+    finally:
+        srun.kill()
+        srun.wait()
+    wait_for(job.over, "the end", slurmtest.LIMIT)
+    assert job.restarts() == 0 and job.state() == "FAILED"
+    rest = slurm.run(slurm.installed.bin("ckpt_restart"), ".ckpt/ckpt-%s/step0" % job.id).stdout
+    assert slurm.read("srun.out") + rest == expected

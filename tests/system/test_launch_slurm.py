@@ -712,7 +712,9 @@ def test_after_a_step_that_was_checkpointed_nothing_begins(ckpt, slurm):
     slurm.launch("true", step=1).wait()
     slurm.job += 1
     slurm.answer(BatchFlag="0")
-    slurm.launch("sh", "-c", "touch $CKPT_EXITED; exit 85", step=0).wait(85)
+    job = slurm.launch("sh", "-c", "touch $CKPT_EXITED; echo $CKPT_ON_SIGNAL ${CKPT_ON_COMMIT-none}; exit 75", step=0)
+    job.wait(75)
+    assert job.output() == "USR1=checkpoint+exit:75 none\n"  # by 85 SLURM would begin an allocation for nobody
     slurm.launch("true", step=1).wait()
 
 
