@@ -156,23 +156,17 @@ static void step_describe(struct slurm *s)
 	}
 }
 
-/* Its bytes, arguments apart: FNV-1a. And as text, short, for people. */
+/* A number for its arguments, and their order. And as text, short, for people. */
 static void command_describe(struct slurm *s, char *const argv[])
 {
 	struct text t = TEXT(s->command);
-	uint64_t h = 0xcbf29ce484222325ull;
 
 	for (char *const *arg = argv; *arg; arg++) {
-		const char *p = *arg;
-
+		s->command_id = image_hash(*arg, strlen(*arg), s->command_id).low;
 		text_put(&t, "%s", arg == argv ? "" : " ");
-		do {
-			h = (h ^ (uint8_t)*p) * 0x100000001b3ull;
-			if (*p)
-				text_put(&t, "%c", *p > ' ' && *p <= '~' ? *p : '_');
-		} while (*p++);
+		for (const char *p = *arg; *p; p++)
+			text_put(&t, "%c", *p > ' ' && *p <= '~' ? *p : '_');
 	}
-	s->command_id = h;
 }
 
 /* Without a batch script there is nothing to run again. */
@@ -328,7 +322,6 @@ static bool has_finished(const struct slurm *s)
 static void socket_set(const struct slurm *s)
 {
 	char path[SOCKET_PATH_MAX], name[300], host[65] = "", job[32];
-	uint64_t h = 0xcbf29ce484222325ull;
 	size_t dir;
 
 	if (is_set("CKPT_SOCKET"))
@@ -340,11 +333,9 @@ static void socket_set(const struct slurm *s)
 	/* The number that the epilog knows; it has no other of an array's task. */
 	plain_put(job, sizeof(job), "SLURM_JOB_ID", s->job);
 	snprintf(name, sizeof(name), "%s-%s.%s.%s", s->cluster, job, s->step, host);
-	for (const char *p = name; *p; p++)
-		h = (h ^ (uint8_t)*p) * 0x100000001b3ull;
 	/* Other files are made beside it, with a few more letters. */
 	if (dir + strlen(name) + 32 >= sizeof(path))
-		snprintf(name, sizeof(name), "slurm-%s.%08lx", job, h & 0xffffffff);
+		snprintf(name, sizeof(name), "slurm-%s.%08x", job, (uint32_t)image_checksum(name, strlen(name)));
 	if (dir + strlen(name) >= sizeof(path))
 		die("%.*s: the path is too long for a socket (TMPDIR, XDG_RUNTIME_DIR or CKPT_SOCKET)", (int)dir, path);
 	strcpy(path + dir, name);
