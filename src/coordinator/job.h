@@ -42,6 +42,9 @@ struct asked {
 	uint8_t wanted;	 /* what the next one is to be for */
 	uint8_t last;	 /* what the last one was for, which ended */
 	uint64_t last_ns; /* then, on loop_now()'s clock */
+	uint8_t again;	 /* what is to be tried again when the timer fires */
+	struct timer retry;
+	unsigned ntries; /* that have failed one after the other */
 	uint32_t nmore, nlate; /* signals that came for the one that runs, and for the last one when it was over */
 };
 

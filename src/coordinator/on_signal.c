@@ -8,14 +8,20 @@
  *
  * has what it asks for. One that asks for more, the end of the job, has it from the checkpoint that runs as long as that
  * can be had, else from the next.
+ *
+ * What is refused at this moment may be possible in the next: a program that is just being started, a connection that
+ * somebody looks up a name by. Who asks for the end of the job is about to end it anyway, so that is tried several times.
  */
 #include "on_signal.h"
 #include "job_log.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define LATE_NS 1000000000ull
+#define RETRY_NS 250000000ull /* doubled each time */
+
+enum { RETRIES = 5 };
 
 static bool ends(uint8_t action)
 {
@@ -93,7 +99,7 @@ void on_signal_request(const struct process *p, int signo, uint8_t action)
 	struct job *job = p->job;
 	struct asked *a = &job->asked;
 
-	if (job->run && (serves(a->serving, action) || serves(a->wanted, action))) {
+	if ((job->run && (serves(a->serving, action) || serves(a->wanted, action))) || serves(a->again, action)) {
 		a->nmore++;
 	} else if (job->run && join(job, action)) {
 		log_request(p, signo, action, ": joins the checkpoint that runs");
@@ -110,7 +116,7 @@ void on_signal_request(const struct process *p, int signo, uint8_t action)
 	}
 }
 
-/* " for N more signals", "" for none. */
+/* How many signals have come for it beside the one that it was begun for; "" for none. */
 static const char *more_text(const struct job *job, char *buf, size_t n)
 {
 	buf[0] = 0;
@@ -127,6 +133,36 @@ void on_signal_committed(const struct run *run, const struct msg_done *done)
 		(unsigned long)done->image_bytes, more_text(run->job, more, sizeof(more)), run->cp.exit_status);
 }
 
+static bool is_retried(const struct run *run)
+{
+	const struct asked *a = &run->job->asked;
+	int err = run->cp.result.err;
+
+	return ends(a->serving) && (err == -EOPNOTSUPP || err == -ETIMEDOUT) && a->ntries < RETRIES &&
+	       !run->cp.committed;
+}
+
+static void retry(struct timer *t)
+{
+	struct job *job = CONTAINER_OF(t, struct job, asked.retry);
+	uint8_t action = job->asked.again;
+
+	job->asked.again = 0;
+	if (job->run && join(job, action))
+		serve(job, action);
+	else if (job->run)
+		job->asked.wanted = action;
+	else if (job->processes)
+		start(job, action);
+}
+
+static void retry_later(struct asked *a)
+{
+	a->again = a->serving;
+	a->retry.fire = retry;
+	timer_set(&a->retry, loop_now() + (RETRY_NS << a->ntries++));
+}
+
 static void log_result(const struct run *run)
 {
 	const struct msg_result *r = &run->cp.result;
@@ -138,7 +174,8 @@ static void log_result(const struct run *run)
 	if (r->err && run->cp.committed)
 		job_log(run->job, "failed: %s", r->text);
 	else if (r->err)
-		job_log(run->job, "checkpoint failed, the job goes on: %s%s", r->text, more);
+		job_log(run->job, "checkpoint failed, the job goes on: %s%s%s", r->text, more,
+			is_retried(run) ? "; it will be tried again" : "");
 	else if (!run->cp.committed || !run->cp.exit_status)
 		job_log(run->job, "made %s, %lu bytes%s%s", r->image, (unsigned long)r->image_bytes, more,
 			run->cp.kill ? "; the job is killed" : "");
@@ -149,6 +186,10 @@ void on_signal_run_over(struct run *run)
 	struct asked *a = &run->job->asked;
 
 	log_result(run);
+	if (is_retried(run))
+		retry_later(a);
+	else if (a->serving)
+		a->ntries = 0;
 	if (a->serving) {
 		a->last = a->serving;
 		a->last_ns = loop_now();
@@ -165,6 +206,11 @@ void on_signal_next(struct job *job)
 	job->asked.wanted = 0;
 	if (action && job->processes)
 		start(job, action);
+}
+
+void on_signal_forget(struct job *job)
+{
+	timer_clear(&job->asked.retry);
 }
 
 bool on_signal_any(void)

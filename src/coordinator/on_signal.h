@@ -15,6 +15,8 @@ void on_signal_committed(const struct run *run, const struct msg_done *done);
 void on_signal_run_over(struct run *run);
 /* No checkpoint of the job runs: start what signals have asked for meanwhile. */
 void on_signal_next(struct job *job);
+/* The job is about to be freed. */
+void on_signal_forget(struct job *job);
 /* Is there a job of which signals ask for checkpoints? */
 bool on_signal_any(void);
 

@@ -221,6 +221,7 @@ void requests_next(struct job *job)
 
 void job_ended(struct job *job)
 {
+	on_signal_forget(job);
 	for (struct peer *p = peers(); p; p = p->next)
 		if (p->job == job)
 			answer_failure(p, job, -ESRCH, "the job has ended");
