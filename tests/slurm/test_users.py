@@ -1,5 +1,5 @@
-"""The two ways in: ckpt.sbatch as a user copies it, without hooks or module, ckpt in the home directory; and one line of
-the script where the site has installed plugins/slurm."""
+"""What doc/slurm/USERS tells a user to do: ckpt.sbatch, copied, with ckpt in the home directory and nothing installed; one
+line of the script where the site has installed plugins/slurm; without a script; and at a site that sends no signal."""
 
 import os
 import subprocess
@@ -75,3 +75,17 @@ def test_without_a_batch_script_it_is_gone_on_with_by_hand(slurm):
     assert job.restarts() == 0 and job.state() == "FAILED"
     rest = slurm.run(slurm.installed.bin("ckpt_restart"), ".ckpt/ckpt-%s/step0" % job.id).stdout
     assert slurm.read("srun.out") + rest == expected
+
+
+def test_a_preempted_job_without_a_signal_is_saved_by_sigterm(slurm):
+    """It would end by that, and SLURM would take it for one that has failed."""
+    slurm.file("sim.py", SIM)
+    expected = slurm.run("/usr/bin/python3", "sim.py").stdout
+    where = ["--nodelist=n1", "--exclusive"]
+    slurm.file("step.sh", "export CKPT_ON_SIGNAL=TERM=checkpoint+exit:85\nexec srun ckpt_launch python3 sim.py\n")
+    job = slurm.submit("sh step.sh", "--partition=low", "--requeue", "--open-mode=append", *where)
+    job.wait_output("\n10 ")
+    slurm.submit("sleep 1", "--partition=high", *where, name="high").wait_completed()
+    job.wait_completed()
+    assert "".join(line for line in job.output().splitlines(True) if line[0].isdigit()) == expected, job.output()
+    assert job.restarts() == 1
