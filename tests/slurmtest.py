@@ -63,6 +63,16 @@ def cgroup_works():
     return os.getuid() == 0 and (os.access(v1, os.W_OK) and os.path.ismount(v1))
 
 
+def namespaces_work():
+    """May nodes have a network of their own?"""
+    if os.getuid() != 0 or not shutil.which("ip", path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        return False
+    done = subprocess.run(["unshare", "--net", "--uts", "--ipc", "--pid", "--mount", "--fork", "--mount-proc",
+                           "ip", "link", "add", "br0", "type", "bridge"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
+
+
 class Cluster:
     """A cluster that runs from start() to stop().
 

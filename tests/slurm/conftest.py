@@ -40,6 +40,8 @@ def slurm(request, clusters):
     wanted = slurmtest.KINDS[kind]
     if os.getuid() != 0 and (wanted.get("mode") == "ns" or wanted.get("user") or options.get("user")):
         pytest.skip("needs root")
+    if wanted.get("mode") == "ns" and not slurmtest.namespaces_work():
+        pytest.skip("no namespaces for nodes")
     if wanted.get("proctrack") == "cgroup" and not slurmtest.cgroup_works():
         pytest.skip("no control groups to write to")
     s = slurmtest.Slurm(clusters(kind), **options)
