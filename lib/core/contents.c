@@ -146,6 +146,18 @@ static void unlink_listed(int dir, const char *list, long n)
 	}
 }
 
+bool contents_private(const struct stat *st)
+{
+	return st->st_uid == (uint32_t)sys_call0(__NR_geteuid) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+bool contents_zero(const void *p, size_t n)
+{
+	const uint8_t *byte = p;
+
+	return n == 0 || (byte[0] == 0 && __builtin_memcmp(byte, byte + 1, n - 1) == 0);
+}
+
 int contents_remove(int in, const char *name)
 {
 	enum { PASSES = 3 }; /* what is unlinked while it is listed may hide others */

@@ -13,6 +13,7 @@
 #ifndef CKPT_CONTENTS_H
 #define CKPT_CONTENTS_H
 
+#include <sys/stat.h>
 #include "image.h"
 
 #define CONTENTS_SUFFIX ".files"
@@ -82,6 +83,11 @@ int contents_read(struct image *img, uint32_t owner, const void **data, struct t
 /* Can what has been saved of a file then stand for what it is now, unread? */
 bool contents_unchanged(const struct contents_head *then, const struct contents_file *f,
 			const struct contents_file *now);
+
+/* Ours, and nobody else's to write: what is taken from it becomes part of an image, or of a file. */
+bool contents_private(const struct stat *st);
+/* Is it nothing but zeros? It is left out then, and stays a hole. */
+bool contents_zero(const void *p, size_t n);
 
 /* Remove the directory `name` (in dir, a descriptor or AT_FDCWD) and all that is in it. 0, -ENOENT or -errno. */
 int contents_remove(int dir, const char *name);

@@ -63,13 +63,6 @@ static void newest_path(const struct msg_params *p, char *path, size_t n)
 		path[0] = 0;
 }
 
-/* Ours, and nobody else's to write: what we take from it becomes part of an image. */
-static bool is_private(const struct stat *st)
-{
-	return S_ISREG(st->st_mode) && st->st_uid == (uint32_t)sys_call0(__NR_geteuid) &&
-	       !(st->st_mode & (S_IWGRP | S_IWOTH));
-}
-
 static int image_open_private(struct image *img, const char *path)
 {
 	int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -81,7 +74,7 @@ static int image_open_private(struct image *img, const char *path)
 	if (fd < 0)
 		return fd;
 	r = sys_call2(__NR_fstat, fd, &st);
-	if (r == 0 && !is_private(&st))
+	if (r == 0 && !(S_ISREG(st.st_mode) && contents_private(&st)))
 		r = -EPERM;
 	if (r == 0)
 		r = image_open(img, fd, &why);
@@ -238,7 +231,7 @@ static int piece_link(const struct contents *c, const struct contents_piece *p, 
 	if (r < 0)
 		return r;
 	r = sys_call4(__NR_newfstatat, AT_FDCWD, to, &st, AT_SYMLINK_NOFOLLOW);
-	if (r == 0 && is_private(&st) && st.st_size == p->len)
+	if (r == 0 && S_ISREG(st.st_mode) && contents_private(&st) && st.st_size == p->len)
 		return 0;
 	sys_call1(__NR_unlink, to);
 	return -EBADMSG;
@@ -292,11 +285,6 @@ static void get_on(struct save *s, uint64_t bytes, uint64_t size)
 	msg_send(s->conn, &p.m);
 }
 
-static bool is_zero(const uint8_t *p, size_t n)
-{
-	return p[0] == 0 && __builtin_memcmp(p, p + 1, n - 1) == 0;
-}
-
 /* The next piece, from `at` on, that has data; the file's size when there is none. */
 static uint64_t next_data(const struct source *f, uint64_t at)
 {
@@ -321,7 +309,7 @@ static int pieces_copy(struct save *s, struct source *f)
 		p.len = size - at < CONTENTS_PIECE ? size - at : CONTENTS_PIECE;
 		r = io_pread(f->fd, c->buf, p.len, at);
 		get_on(s, p.len, size);
-		if (r < 0 || is_zero(c->buf, p.len))
+		if (r < 0 || contents_zero(c->buf, p.len))
 			continue;
 		p.hash = image_hash(c->buf, p.len, c->seed);
 		r = piece_put(c, &p);

@@ -3,16 +3,10 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-static bool is_zero(const char *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
-}
 
 int write_sparse(int fd, const char *p, size_t n, off_t off)
 {
@@ -21,7 +15,7 @@ int write_sparse(int fd, const char *p, size_t n, off_t off)
 
 	for (at = 0; !err && at < n; at += len) {
 		len = n - at < CKPT_PAGE ? n - at : CKPT_PAGE;
-		if (!is_zero(p + at, len))
+		if (!contents_zero(p + at, len))
 			err = io_pwrite(fd, p + at, len, off + at);
 	}
 	return err;
