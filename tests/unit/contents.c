@@ -104,9 +104,9 @@ UNIT_TEST(contents_that_may_have_changed_are_read)
 
 UNIT_TEST(contents_directory_is_removed_with_all_in_it)
 {
-	char dir[] = "/tmp/ckpt-unit-XXXXXX", path[64];
+	char dir[UNIT_DIR_MAX], path[UNIT_DIR_MAX + 40];
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	unit_dir(dir);
 	for (int i = 0; i < 500; i++) {
 		snprintf(path, sizeof(path), "%s/%030d", dir, i);
 		close(open(path, O_CREAT | O_WRONLY, 0600));
@@ -118,9 +118,9 @@ UNIT_TEST(contents_directory_is_removed_with_all_in_it)
 
 UNIT_TEST(contents_directory_is_not_removed_through_a_link)
 {
-	char dir[] = "/tmp/ckpt-unit-XXXXXX", link[64], kept[64];
+	char dir[UNIT_DIR_MAX], link[64], kept[64];
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	unit_dir(dir);
 	snprintf(link, sizeof(link), "%s.link", dir);
 	snprintf(kept, sizeof(kept), "%s/kept", dir);
 	close(open(kept, O_CREAT | O_WRONLY, 0600));

@@ -17,7 +17,7 @@
 #include "runtime.h"
 #include "unit.h"
 
-static char top[] = "/tmp/ckpt-unit-XXXXXX";
+static char top[UNIT_DIR_MAX];
 static char out[16384]; /* of the last command, both streams */
 
 /* A directory and a socket of this test's own. */
@@ -25,7 +25,7 @@ static void set_up(void)
 {
 	char path[64];
 
-	ck_assert_ptr_nonnull(mkdtemp(top));
+	unit_dir(top);
 	snprintf(path, sizeof(path), "%s/sock", top);
 	setenv("CKPT_SOCKET", path, 1);
 	setenv("CKPT_LINGER", "1", 1);

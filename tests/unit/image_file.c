@@ -1,19 +1,17 @@
 /* The image as a file, and the directory beside it: whose they are. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "image_file.h"
 #include "unit.h"
 
-static char top[64];
+static char top[UNIT_DIR_MAX];
 static struct msg_params params;
 
 static void set_up(void)
 {
-	str_copy(top, "/tmp/ckpt-unit-XXXXXX", sizeof(top));
-	ck_assert_ptr_nonnull(mkdtemp(top));
+	unit_dir(top);
 	params = (struct msg_params){.generation = 1, .link = "sim-a.ckpt"};
 	snprintf(params.path, sizeof(params.path), "%s/sim-a.00001.ckpt", top);
 }

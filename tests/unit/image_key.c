@@ -265,10 +265,13 @@ UNIT_TEST(writers_with_another_key_than_the_first_are_refused)
 /* What image_key_read() says of a file with that content. */
 static int read_key_file(const void *content, size_t n, mode_t mode, uint8_t *key, char *why)
 {
-	char path[] = "/tmp/ckpt-unit-key-XXXXXX";
+	char dir[UNIT_DIR_MAX], path[UNIT_DIR_MAX + 8];
 	struct text t = {why, 0, 256};
-	int fd = mkstemp(path), r;
+	int fd, r;
 
+	unit_dir(dir);
+	snprintf(path, sizeof(path), "%s/key", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(io_write(fd, content, n), 0);
 	fchmod(fd, mode);

@@ -12,7 +12,7 @@
 #include "protocol.h"
 #include "unit.h"
 
-static char top[] = "/tmp/ckpt-unit-XXXXXX";
+static char top[UNIT_DIR_MAX];
 static char out[65536];
 
 static int run(const char *fmt, ...)
@@ -44,7 +44,7 @@ static void set_up(void)
 {
 	char path[64];
 
-	ck_assert_ptr_nonnull(mkdtemp(top));
+	unit_dir(top);
 	snprintf(path, sizeof(path), "%s/sock", top);
 	setenv("CKPT_SOCKET", path, 1);
 	setenv("CKPT_LINGER", "1", 1);

@@ -7,6 +7,10 @@
 
 #include <check.h>
 
+/* A new directory, with all that the run leaves removed when its last process has ended. */
+enum { UNIT_DIR_MAX = 40 };
+void unit_dir(char path[UNIT_DIR_MAX]);
+
 #define UNIT_TEST(test)                                                                            \
 	static void test##_fn(int);                                                                \
 	static const TTest test##_test = {#test, test##_fn, __FILE__, __LINE__};                   \

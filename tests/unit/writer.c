@@ -93,6 +93,7 @@ struct job {
 static void job_make(struct job *j, uint32_t n)
 {
 	size_t head = sizeof(struct shared_head) + n * sizeof(struct shared_process);
+	char dir[UNIT_DIR_MAX];
 
 	*j = (struct job){.shared_fd = memfd_create("shared", MFD_CLOEXEC), .level = 1};
 	ck_assert_int_eq(ftruncate(j->shared_fd, SHARED_SIZE), 0);
@@ -106,7 +107,8 @@ static void job_make(struct job *j, uint32_t n)
 		j->shared->process[i].parent = (int)i - 1;
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, j->conn[i]), 0);
 	}
-	snprintf(j->path, sizeof(j->path), "/tmp/ckpt-unit-%d.ckpt", getpid());
+	unit_dir(dir);
+	snprintf(j->path, sizeof(j->path), "%s/image.ckpt", dir);
 	memory_make();
 }
 
