@@ -125,7 +125,7 @@ def test_errors(storage):
     for operation, name, number, calls in ERRORS:
         s.bad("%s %d %d" % (operation, number, calls))
         refused(s, s.ckpt.command("--checkpoint", expect=REFUSED).stderr, s.images, name)
-        assert [n for n in os.listdir(s.images) if n.endswith("1.ckpt")] == [os.path.basename(good)]
+        assert [n for n in os.listdir(s.images) if n.endswith(".00001.ckpt")] == [os.path.basename(good)]
         assert len(os.listdir(s.images)) == 2, os.listdir(s.images)
         s.bad()
         s.verify(good)
