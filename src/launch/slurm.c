@@ -426,6 +426,8 @@ void slurm_begin(char *const argv[])
 	int lock;
 
 	job_describe(&s);
+	/* There may be images that can't be got at here and now: the job is not to end for that. */
+	die_init("ckpt_launch", s.run ? STATUS_HOLD : STATUS_OWN);
 	step_describe(&s);
 	command_describe(&s, argv);
 	slurm_base_find(&s);
@@ -449,4 +451,5 @@ void slurm_begin(char *const argv[])
 	if (newest.generation && s.run)
 		restore(&s, &state, &newest);
 	log_put(&s, "begins: %s", s.command);
+	die_init("ckpt_launch", STATUS_OWN);
 }

@@ -661,6 +661,20 @@ def test_a_restart_that_fails_otherwise_holds_the_job(ckpt, slurm):
     assert ckpt.path("open") in job.errors() and job.output() == ""
 
 
+def test_images_that_can_t_be_got_at_hold_the_job(ckpt, slurm):
+    """A node without the directory, say; in the first run that is an error as any other."""
+    leave_one(slurm)
+    os.rename(ckpt.path(".ckpt"), ckpt.path("elsewhere"))
+    with open(ckpt.path(".ckpt"), "w"):
+        pass
+    for run, status in (0, 125), (1, 86):
+        slurm.run = run
+        job = slurm.launch("touch", "started", step=0)
+        job.wait(status)
+        assert len(job.errors().splitlines()) == 1 and "directory for images" in job.errors(), job.errors()
+        assert not os.path.exists(ckpt.path("started"))
+
+
 def test_three_restores_without_progress(ckpt, slurm):
     """Then the job is held; who lets it go has as many tries again. A newer image is progress."""
     job = slurm.count(step=0)
