@@ -149,6 +149,7 @@ end_leftovers() {
 		sleep 0.2
 		ticks=$((ticks + 2))
 	done
+	set -f
 	# shellcheck disable=SC2086 # paths without blanks
 	[ -n "$found" ] || remove_sockets $sockets
 }
