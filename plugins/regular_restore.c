@@ -183,12 +183,13 @@ static bool may_be_made(struct plugin_ctx *c, struct plugin_file *f)
 	return true;
 }
 
-static int file_make(struct plugin_ctx *c, const struct plugin_file *f)
+static int file_make(struct plugin_ctx *c, struct plugin_file *f)
 {
 	int fd = sys_open(f->link, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return plugin_fail(c, f, fd, "is gone, and can't be made anew");
+	f->made = true;
 	sys_call2(__NR_fchmod, fd, f->mode & 07777);
 	sys_close(fd);
 	plugin_note(c, f, "was gone; it is made anew");

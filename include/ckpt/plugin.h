@@ -73,6 +73,7 @@ struct plugin_file {
 	uint64_t size;
 	int64_t mtime_ns;
 	uint32_t object;	   /* its content is that object, 0: none */
+	bool made;		   /* restart: restore() has made it at link, which goes when others can't be restored */
 	bool moved;		   /* restart: link is where it leads now (--map-path), not where it led */
 	enum files_policy policy;  /* what the user said of its path (--files) */
 	int32_t owner, owner_type; /* F_GETOWN_EX */

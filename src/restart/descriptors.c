@@ -142,13 +142,25 @@ static int owner_restore(struct plugin_ctx *c, const struct plugin_file *f)
 	return 0;
 }
 
+/* They were gone before, and would only be in the way. */
+static void made_remove(const struct plugin_ctx *c)
+{
+	for (uint32_t i = 0; i < c->nfiles; i++)
+		if (c->files[i].made)
+			unlink(c->files[i].link);
+}
+
 int descriptors_restore(struct plugin_ctx *c)
 {
 	int err;
 
 	limit_raise();
 	err = std_keep(c);
-	return err ? err : files_restore(c);
+	if (!err)
+		err = files_restore(c);
+	if (err)
+		made_remove(c);
+	return err;
 }
 
 /* ---- Numbers ----------------------------------------------------------------------------- */

@@ -181,6 +181,24 @@ def test_the_last_pattern_that_matches_holds(ckpt):
     assert [open(ckpt.path(n)).read() for n in ("a.log", "b.log", "c.dat")] == ["1\n", "1\n2\n", "1\n2\n"]
 
 
+def test_a_refused_restart_leaves_no_file_that_it_has_made(ckpt):
+    for name in ("data", "input"):
+        ckpt.file(name, "1\n")
+    job = start(ckpt, "f = open('data', 'r+'), open('input')")
+    image = ckpt.checkpoint()["image"]
+    job.kill()
+    os.unlink(ckpt.path("data"))
+    grown(ckpt.path("input"))
+    done = ckpt.run("ckpt_restart", image)
+    assert done.returncode == 125 and "input" in done.stderr, done.stderr
+    assert not os.path.exists(ckpt.path("data"))
+    ckpt.file("input", "1\n")
+    let_go(ckpt)
+    job = ckpt.restart(image, job, ["--files=force"])
+    job.wait()
+    assert open(ckpt.path("data")).read() == "1\n"
+
+
 @pytest.mark.parametrize("value", ["keep", "save:", "save,,force", "force:a,", "", "save:" + "x" * 510])
 def test_a_wrong_list_is_told(ckpt, value):
     for program in ("ckpt_launch", "ckpt_restart"):
