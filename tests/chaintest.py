@@ -1,6 +1,7 @@
 """A chain of generations: checkpoint, kill -9, restart, again and again, and what each of them measures."""
 
 import os
+import subprocess
 import time
 
 import ckpttest
@@ -17,6 +18,13 @@ def count_areas(pid):
 def environment(pid):
     with open("/proc/%d/environ" % pid, "rb") as f:
         return len(f.read())
+
+
+def other_work_ms():
+    """How long Python takes to start on its own: the machine has other things to do, now more, now less."""
+    begin = time.monotonic()
+    subprocess.run([PYTHON, "-c", "import numpy"], check=True, stdin=subprocess.DEVNULL)
+    return (time.monotonic() - begin) * 1e3
 
 
 class Chain:
@@ -36,6 +44,7 @@ class Chain:
             "descriptors": len(os.listdir("/proc/%d/fd" % pid)),
             "threads": len(os.listdir("/proc/%d/task" % pid)),
             "environment": environment(pid),
+            "other_ms": other_work_ms(),
         }
         result = self.ckpt.checkpoint()
         self.job.kill()

@@ -23,7 +23,8 @@ from chaintest import Chain  # noqa: E402
 PANELS = [
     ("image, MB", [("bytes", 1e6, "size of the image")]),
     ("number", [("areas", 1, "areas of memory"), ("descriptors", 1, "descriptors"), ("threads", 1, "threads")]),
-    ("ms", [("total_ms", 1, "checkpoint, until it is durable"), ("restart_ms", 1, "restart, until it prints")]),
+    ("ms", [("total_ms", 1, "checkpoint, until it is durable"), ("restart_ms", 1, "restart, until it prints"),
+            ("other_ms", 1, "for comparison: start of Python, without ckpt")]),
     ("ms", [("pause_ms", 1, "pause")]),
 ]
 
