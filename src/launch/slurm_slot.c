@@ -7,14 +7,17 @@
  * All tasks of a step are in one: the first that comes claims it for the step (state), each its own part (taskP/state).
  */
 #include "slurm.h"
+#include "contents.h"
 #include "core.h"
 #include "die.h"
 #include "slurm_state.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -201,6 +204,31 @@ static void state_claim(const struct slurm *s, const char *dir, struct slot_stat
 	unlink(path);
 }
 
+/* Images that nobody will finish: a writer that lives has a lock on its own. */
+static void parts_remove(const char *path)
+{
+	DIR *dir = opendir(path);
+	char files[NAME_MAX + sizeof(CONTENTS_SUFFIX)];
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		int fd;
+
+		if (!str_ends(e->d_name, ".ckpt.part"))
+			continue;
+		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0)
+			continue;
+		if (!flock(fd, LOCK_EX | LOCK_NB) && !unlinkat(dirfd(dir), e->d_name, 0)) {
+			snprintf(files, sizeof(files), "%s" CONTENTS_SUFFIX, e->d_name);
+			contents_remove(dirfd(dir), files);
+		}
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void slurm_slot_take(struct slurm *s, struct slot_state *state)
 {
 	char name[SLURM_NAME_MAX];
@@ -208,10 +236,11 @@ void slurm_slot_take(struct slurm *s, struct slot_state *state)
 	slot_choose(s, name, sizeof(name));
 	path_put(s->slot, s->dir, name, "");
 	state_claim(s, s->slot, state);
-	if (!s->proc[0])
-		return;
-	path_put(s->slot, s->dir, name, s->proc);
-	state_claim(s, s->slot, state);
+	if (s->proc[0]) {
+		path_put(s->slot, s->dir, name, s->proc);
+		state_claim(s, s->slot, state);
+	}
+	parts_remove(s->slot);
 }
 
 /* ---- those that have exited ---- */
