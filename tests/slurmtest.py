@@ -10,13 +10,14 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 
 import ckpttest
-from ckpttest import MARK, TREE, Failure, describe, proc_stat, processes, wait_for
+from ckpttest import MARK, TREE, Failure, alive, describe, proc_stat, processes, wait_for
 
 LIMIT = 240  # seconds until a wait for SLURM fails
 USERS = ["games", "news"]  # SLURM looks them up: they must be in /etc/passwd, and are in Debian's
@@ -25,6 +26,7 @@ HOOKS = ("lib", "ckpt", "slurm")  # under the prefix
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL"}
 LIVE = {"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
+FINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "SPECIAL_EXIT"}
 
 # Arguments of Cluster. "plain" has stubs for hooks, "bare" not even RequeueExit, and on "once" jobs run once, unless
 # they are submitted with --requeue.
@@ -36,7 +38,12 @@ KINDS = {
     "bare": {"conf": {"RequeueExit": "", "RequeueExitHold": ""}},
     "ns": {"mode": "ns", "hooks": True, "nodes": 3},
     "user": {"user": USERS[0], "nodes": 2},
+    "preempt": {"hooks": True, "nodes": 1, "cpus": 2},
+    "crash": {"hooks": True, "nodes": 2},  # of a test that kills its daemons
+    "nodes": {"mode": "ns", "hooks": True, "nodes": 3},  # of one that kills a node
+    "again": {"user": USERS[0], "nodes": 1},  # of one that makes it forget all jobs
 }
+NAMES = {"hooks": "ckpt"}  # of clusters, where it is not that of the kind
 
 
 def missing():
@@ -73,6 +80,22 @@ def namespaces_work():
     return done.returncode == 0
 
 
+def obstacle(kind, user):
+    """Why a test of that user on that kind of cluster can't run here, or None."""
+    wanted = KINDS[kind]
+    if missing():
+        return "no " + missing()
+    if not shared_place():
+        return "no place outside /tmp that may be written to"
+    if os.getuid() != 0 and (wanted.get("mode") == "ns" or wanted.get("user") or user not in (None, USERS[0])):
+        return "needs root"
+    if wanted.get("mode") == "ns" and not namespaces_work():
+        return "no namespaces for nodes"
+    if wanted.get("proctrack") == "cgroup" and not cgroup_works():
+        return "no control groups to write to"
+    return None
+
+
 class Cluster:
     """A cluster that runs from start() to stop().
 
@@ -82,6 +105,9 @@ class Cluster:
     def __init__(self, kind, place):
         options = {"nodes": 4, "cpus": 8, "mode": "plain", "proctrack": "linuxproc", "hooks": False, "conf": {},
                    "user": None, **KINDS[kind]}
+        # The hooks of a cluster know their jobs' processes by cluster and job id.
+        self.name = NAMES.get(kind, kind)
+        options["conf"] = {"ClusterName": self.name, **options["conf"]}
         self.kind = kind
         self.options = options
         self.top = tempfile.mkdtemp(prefix="ckt-", dir=place)
@@ -129,7 +155,7 @@ class Cluster:
 
     def down(self):
         """Stop and remove it; what was left behind, as lines."""
-        self.script("slurm-down", "-r", check=False)
+        self.script("slurm-down", *[] if self.keep else ["-r"], check=False)
 
         def left():
             return [pid for pid, environ in processes() if b"SLURM_CONF=" + self.conf.encode() in environ.split(b"\0")
@@ -153,6 +179,28 @@ class Cluster:
             with open(os.path.join(self.dir, "run", name + ".pid")) as f:
                 return int(f.read())
         return 0
+
+    def kill(self, *names):
+        """kill -9 of slurmctld, slurmd.N or init.N."""
+        for pid in map(self.pid, names):
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not alive(pid), lambda: describe(pid))
+
+    def save(self, job):
+        """Have slurmctld write to disk that the job runs; it does so every few seconds."""
+        state = os.path.join(self.dir, "state", "job_state")
+        begin = time.time()
+        job.slurm.scontrol("update", "JobId=" + job.id, "Comment=saved")
+        wait_for(lambda: os.path.exists(state) and os.stat(state).st_mtime > begin, state)
+
+    def forget(self):
+        """It begins anew, with job 1; nothing is left of what ran."""
+        self.script("slurm-down")
+        for part in ("state", "spool"):
+            for name in os.listdir(os.path.join(self.dir, part)):
+                path = os.path.join(self.dir, part, name)
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        self.up()
 
 
 def identity(name):

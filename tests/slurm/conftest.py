@@ -1,7 +1,8 @@
-import os
+import concurrent.futures
 
 import pytest
 
+import slurmscenario
 import slurmtest
 
 
@@ -18,9 +19,8 @@ def clusters(installed):
             cluster.up()
         return running[kind]
     yield get
-    lines = []
-    for cluster in running.values():
-        lines += cluster.down()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        lines = sum(pool.map(lambda cluster: cluster.down(), running.values()), [])
     assert not lines, "\n".join(lines)
 
 
@@ -33,17 +33,9 @@ def slurm(request, clusters):
     """
     options = dict(getattr(request, "param", None) or {})
     kind = options.pop("cluster", "hooks")
-    if slurmtest.missing():
-        pytest.skip("no " + slurmtest.missing())
-    if not slurmtest.shared_place():
-        pytest.skip("no place outside /tmp that may be written to")
-    wanted = slurmtest.KINDS[kind]
-    if os.getuid() != 0 and (wanted.get("mode") == "ns" or wanted.get("user") or options.get("user")):
-        pytest.skip("needs root")
-    if wanted.get("mode") == "ns" and not slurmtest.namespaces_work():
-        pytest.skip("no namespaces for nodes")
-    if wanted.get("proctrack") == "cgroup" and not slurmtest.cgroup_works():
-        pytest.skip("no control groups to write to")
+    obstacle = slurmtest.obstacle(kind, options.get("user"))
+    if obstacle:
+        pytest.skip(obstacle)
     s = slurmtest.Slurm(clusters(kind), **options)
     yield s
     left = s.stop()
@@ -55,3 +47,10 @@ def slurm(request, clusters):
     else:
         s.remove()
     assert failed or not left, "\n".join(left)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scenarios(request, clusters):
+    """The selected scenarios, which run from now on; see slurmscenario."""
+    found = [item.function for item in request.session.items if hasattr(getattr(item, "function", None), "scenario")]
+    return slurmscenario.Scenarios(found, clusters)

@@ -295,4 +295,4 @@ def test_a_coordinator_that_was_killed_leaves_no_socket(slurm, runtime):
     array.cancel()
     for task in tasks:
         wait_for(task.over, "the epilog of " + task.id, slurmtest.LIMIT)
-    assert [n for n in os.listdir(runtime) if n.startswith(tuple("ckpt-%s." % i for i in ids))] == []
+    assert [n for n in os.listdir(runtime) if n.startswith(tuple("%s-%s." % (slurm.cluster.name, i) for i in ids))] == []

@@ -37,7 +37,7 @@ def test_the_template_goes_on_where_it_was_stopped(slurm):
     lines = [line for line in job.output().splitlines(True) if line[0].isdigit()]
     assert "".join(lines) == expected, job.output()
     assert job.restarts() == 2
-    images = slurm.path(".ckpt/ckpt-%s" % job.id)
+    images = slurm.path(".ckpt/%s-%s" % (slurm.cluster.name, job.id))
     assert os.path.isdir(os.path.join(images, "step0"))
     assert gc().startswith("removed %s " % images) and not os.path.exists(images)
 
@@ -73,7 +73,7 @@ def test_without_a_batch_script_it_is_gone_on_with_by_hand(slurm):
         srun.wait()
     wait_for(job.over, "the end", slurmtest.LIMIT)
     assert job.restarts() == 0 and job.state() == "FAILED"
-    rest = slurm.run(slurm.installed.bin("ckpt_restart"), ".ckpt/ckpt-%s/step0" % job.id).stdout
+    rest = slurm.run(slurm.installed.bin("ckpt_restart"), ".ckpt/%s-%s/step0" % (slurm.cluster.name, job.id)).stdout
     assert slurm.read("srun.out") + rest == expected
 
 
