@@ -12,9 +12,8 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import threading
-import time
 import traceback
 
 import pytest
@@ -67,7 +66,6 @@ class Scenarios:
 
     def run(self, spec):
         """None, or what went wrong."""
-        begin = time.monotonic()
         slurm = slurmtest.Slurm(self.clusters(spec.cluster), spec.user)
         wrong = None
         try:
@@ -84,8 +82,6 @@ class Scenarios:
             slurm.cluster.keep = True
             return "\n".join([*([wrong] if wrong else []), *left, "files kept in " + slurm.dir])
         slurm.remove()
-        if os.environ.get("CKPT_TEST_TIMES"):
-            print("%s: %.0f s" % (spec.body.__name__, time.monotonic() - begin), file=sys.__stderr__)
         return None
 
     def wait(self, test):
@@ -129,7 +125,7 @@ class Plate:
         """Its output in a run that nobody interrupts."""
         with cls.lock:
             if cls.reference is None:
-                place = ckpttest.tempfile.mkdtemp(prefix="ckpt-test-plate-")
+                place = tempfile.mkdtemp(prefix="ckpt-test-plate-")
                 done = subprocess.run([PYTHON, PROGRAM, "plate", str(cls.BLOCKS)], cwd=place, text=True, check=True,
                                       env={"PATH": "/usr/bin:/bin", "PLATE_PAUSE": "0"},
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -194,7 +190,7 @@ class Plate:
         return found
 
     def wait_started(self, *names):
-        """Wait until one of these programs of ours is there, or the program: a signal before that reaches nobody."""
+        """Wait until one of these programs of ours (default: any), or the program, is there: a signal before is lost."""
         names = {*(names or ("ckpt_launch", "ckpt_restart")), "python3"}
         wait_for(lambda: names & {ckpttest.comm(pid) for pid in self.job.processes()},
                  lambda: "%s of %s" % (names, self.story()))

@@ -7,7 +7,7 @@ import random
 from ckpttest import wait_for
 from slurmscenario import Plate, scenario
 
-REQUEUES = 30 if os.environ.get("CKPT_TEST_LONG") else 10
+REQUEUES = 30
 
 
 @scenario(first=True)
