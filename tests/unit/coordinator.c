@@ -329,7 +329,9 @@ UNIT_TEST(coordinator_checkpoints_a_stopped_process)
 	kill(pid, SIGSTOP);
 	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
 	expect_status("--checkpoint", 0);
-	/* It has not moved, for all its parent can tell. */
+	/* It has not moved, for all its parent can tell; without a tracer it stops when it has a CPU for that. */
+	for (int i = 0; i < 1000 && state_of(pid) != 'T'; i++)
+		usleep(1000);
 	ck_assert_int_eq(state_of(pid), 'T');
 	ck_assert_int_eq(waitid(P_PID, pid, &si, WSTOPPED | WCONTINUED | WEXITED | WNOHANG), 0);
 	ck_assert_int_eq(si.si_pid, 0);
