@@ -2,6 +2,7 @@
 #include "core.h"
 #include "die.h"
 #include "image.h"
+#include "log_file.h"
 #include "protocol.h"
 #include "runtime.h"
 
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -182,22 +182,13 @@ static void log_put(const struct slurm *s, const char *fmt, ...) __attribute__((
 
 static void log_put(const struct slurm *s, const char *fmt, ...)
 {
-	char path[PATH_MAX + 8], text[2048], date[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	char who[32];
 	va_list ap;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/log", s->slot);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
+	snprintf(who, sizeof(who), "run %lu", s->run);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	log_file_put(s->slot, who, fmt, ap);
 	va_end(ap);
-	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
-	dprintf(fd, "%s run %lu: %s\n", date, s->run, text);
-	close(fd);
 }
 
 static void hold(const struct slurm *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
