@@ -251,9 +251,11 @@ class Job:
     def kill(self):
         """kill -9 of the whole job; returns the status that the shell would see of the program."""
         self.wait_program()
+        seen = set()
 
         def ended():
             found = [pid for pid in self.programs() if alive(pid)]
+            seen.update(found)
             for sig in (signal.SIGSTOP, signal.SIGKILL):  # one that runs may make others, or tidy up behind a dead one
                 for pid in found:
                     with contextlib.suppress(OSError):
@@ -262,6 +264,8 @@ class Job:
                 self.popen.send_signal(signal.SIGCONT)
             return not found and not self.running()  # a program in the making still has ckpt_restart's name
         wait_for(ended, self.story)
+        # An orphan that closes what takes long, as inotify(7) does, shows neither parent nor environment any more.
+        wait_for(lambda: not any(alive(pid) for pid in seen), self.story)
         return self.wait(check=False)
 
     def kill_all(self):

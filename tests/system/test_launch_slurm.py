@@ -404,7 +404,7 @@ def test_without_an_image_it_begins_again(ckpt, slurm):
     slurm.again()
     job = slurm.count(step=0)
     assert job.output().startswith("run 1\n1 1 ") and job.errors() == "" and slurm.dirs() == ["step0"]
-    os.unlink(slurm.dir("step0", "x-1.00003.ckpt.part"))
+    assert not os.path.exists(slurm.dir("step0", "x-1.00003.ckpt.part"))
     kill(job)
 
 
