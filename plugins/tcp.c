@@ -62,13 +62,23 @@ int tcp_unread(int fd)
 	return n;
 }
 
-/* Behind SO_RCVLOWAT's limits there are those of SO_RCVBUF, and none with privileges. */
+/*
+ * SO_RCVBUF has another limit than SO_RCVLOWAT, and none with privileges. It may be the lower one (rmem_max, the half
+ * of tcp_rmem's since Linux 6.16), and then would take room away.
+ */
 static void buffer_enlarge(int fd, int want)
 {
-	if (sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0) >= want)
+	static int most = INT32_MAX;
+	int now = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
+
+	if (now >= want || now >= most)
 		return;
-	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2))
-		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, want / 2);
+	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2) == 0)
+		return;
+	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, want / 2);
+	now = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
+	if (now < want)
+		most = now;
 }
 
 void tcp_make_room(int fd, uint64_t want)
@@ -81,9 +91,11 @@ void tcp_make_room(int fd, uint64_t want)
 	n = want < INT32_MAX / 2 ? want : INT32_MAX / 2;
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks & ~BUF_LOCK_RCV);
+	buffer_enlarge(fd, n);
+	if (locks >= 0) /* which SO_RCVBUF has set */
+		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks & ~BUF_LOCK_RCV);
 	sock_set_int(fd, SOL_SOCKET, SO_RCVLOWAT, n);
 	sock_set_int(fd, SOL_SOCKET, SO_RCVLOWAT, low);
-	buffer_enlarge(fd, n);
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks);
 }
@@ -107,6 +119,18 @@ void tcp_tell_room(int fd)
 
 	if (sock_unread(fd) > 0)
 		sys_call6(__NR_recvfrom, fd, (long)&byte, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+}
+
+int tcp_name_choose(int fd, const union inet_name *name)
+{
+	uint32_t port = inet_port(name), range = port << 16 | port;
+	union inet_name address = *name;
+	int err = sock_set_int(fd, SOL_IP, TCP_PORT_RANGE, range);
+
+	address.in4.sin_port = 0;
+	if (!err)
+		err = sock_set_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return err ? err : inet_bind(fd, &address);
 }
 
 /* ---- What is under way ------------------------------------------------------------------- */
@@ -363,6 +387,27 @@ static void outside_save(struct plugin_ctx *c, struct plugin_file *f, struct tcp
 			    name);
 }
 
+/*
+ * Has its peer connected to it? The peer's SYN counts as sent, but not as received (tcp_way_is_clear()). As long as
+ * something is on its way only a socket that listens there tells.
+ */
+static bool was_connected_to(const struct plugin_file *f, const struct tcp_state *st)
+{
+	struct inet_diag peer;
+	struct tcp_info own;
+	int unacked = 0;
+	int64_t here, there;
+
+	if (inet_diag_find(IPPROTO_TCP, &st->remote, &st->local, &peer) || tcp_info_read(f->fd, &own) ||
+	    sys_ioctl(f->fd, SIOCOUTQ, &unacked))
+		return false;
+	here = peer.acked + peer.unacked - own.tcpi_bytes_received;
+	there = own.tcpi_bytes_acked + unacked - peer.received;
+	if (here + there == 1 && (here == 0 || there == 0))
+		return here == 1;
+	return listener_of(&st->local) != 0;
+}
+
 static void connected_save(struct plugin_ctx *c, struct plugin_file *f, struct tcp_state *st,
 			   struct tcp_info *info)
 {
@@ -371,7 +416,6 @@ static void connected_save(struct plugin_ctx *c, struct plugin_file *f, struct t
 	int err = 0;
 
 	inet_remote(f->fd, &st->remote);
-	st->served = listener_of(&st->local) != 0;
 	where = peer_find(c, f, st, &peer);
 	if (where == PEER_FILE || where == PEER_GONE)
 		err = tcp_settle(c, f, f->fd, st,
@@ -393,9 +437,11 @@ static void connected_save(struct plugin_ctx *c, struct plugin_file *f, struct t
 		st->kind = TCP_PENDING;
 	else
 		st->kind = got_end(info->tcpi_state) ? TCP_HALF : TCP_RESET;
-	if (st->kind == TCP_PAIR)
+	if (st->kind == TCP_PAIR) {
 		st->peer_ino = peer.ino;
-	else if (st->kind == TCP_PENDING)
+		st->served = was_connected_to(f, st);
+	}
+	if (st->kind == TCP_PENDING)
 		st->peer_ino = listener_of(&st->remote);
 }
 

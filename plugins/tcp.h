@@ -45,7 +45,7 @@ struct tcp_state {
 	uint32_t sent_end;  /* shut down for writing */
 	uint32_t shut_read; /* shut down for reading by the program itself */
 	uint32_t mss;	    /* TCP_MAXSEG of the program's, 0: none */
-	uint32_t served;    /* a socket listens at its port */
+	uint32_t served;    /* a pair: its peer has connected to it, as far as can be told */
 	union inet_name local, remote;
 };
 _Static_assert(sizeof(struct tcp_state) == 96, "on disk");
@@ -55,6 +55,14 @@ enum { TCP_BYTES_MAX = 1 << 20 };
 
 /* ---- tcp.c ---- */
 
+enum { TCP_PORT_RANGE = 51 /* IP_LOCAL_PORT_RANGE, Linux 6.3 */ };
+
+/*
+ * Have connect(2) take this very port, as one that it chooses: then it may be one that other connections have, too,
+ * and the kernel lets the same connection follow one in TIME_WAIT after a second. Only of ports in the range to choose
+ * from. Changes the options TCP_PORT_RANGE and IP_BIND_ADDRESS_NO_PORT. 0 or -errno.
+ */
+int tcp_name_choose(int fd, const union inet_name *name) INET_HIDDEN;
 /* Bytes that wait, the urgent one and those behind it included. */
 int tcp_unread(int fd) INET_HIDDEN;
 /*

@@ -85,20 +85,34 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 
 /* ---- Before the program runs on ---------------------------------------------------------- */
 
-/* The name that it has from getsockname(2) stays. */
-static long connect_again(const struct plugin_file *f, const union inet_name *to)
+/* Bind it again, for the moment as one that shares its port with those who do so, too; or connect from there. */
+static long connect_from(const struct plugin_file *f, const union inet_name *local, const union inet_name *to)
 {
 	int reuse = sock_int(f->fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	int range = sock_int(f->fd, SOL_IP, TCP_PORT_RANGE, 0);
+	int late = sock_int(f->fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0);
+	long err;
+
+	sock_set_int(f->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (inet_bind(f->fd, local) == -EADDRINUSE)
+		tcp_name_choose(f->fd, local);
+	sock_set_int(f->fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+	err = inet_connect(f->fd, to);
+	sock_set_int(f->fd, SOL_IP, TCP_PORT_RANGE, range);
+	sock_set_int(f->fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, late);
+	return err;
+}
+
+/* The name that it has from getsockname(2) stays. When the program had bound it, it is still. */
+static long connect_again(const struct plugin_file *f, const union inet_name *to)
+{
 	union inet_name local;
 	long err;
 
 	inet_local(f->fd, &local);
 	sys_call3(__NR_connect, f->fd, &nobody, sizeof(nobody));
-	sock_set_int(f->fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	inet_bind(f->fd, &local); /* fails when the program had bound it: then it is still */
-	sock_set_int(f->fd, SOL_SOCKET, SO_REUSEADDR, reuse);
 	sys_fcntl(f->fd, F_SETFL, f->flags & ~O_NONBLOCK);
-	err = inet_connect(f->fd, to);
+	err = connect_from(f, &local, to);
 	sys_fcntl(f->fd, F_SETFL, f->flags);
 	return err;
 }

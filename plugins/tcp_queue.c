@@ -32,10 +32,22 @@ struct queue {
 struct look {
 	struct plugin_ctx *c;
 	const struct plugin_file *f;
+	union inet_name name; /* f's */
 	bool has_sent, has_outside;
 	uint32_t n;
 	struct plugin_file *clients[QUEUE_MAX];
 };
+
+/* Others may listen at the same port of another address. */
+static bool waits_here(const struct look *l, const struct inet_diag *d)
+{
+	union inet_name nobody = d->local;
+	struct inet_diag listening;
+
+	nobody.in4.sin_port = 0;
+	return inet_diag_find(IPPROTO_TCP, &d->local, &nobody, &listening) == 0 &&
+	       listening.state == TCPS_LISTEN && inet_name_eq(&listening.local, &l->name);
+}
 
 static void waiting_look(void *arg, const struct inet_diag *d)
 {
@@ -43,7 +55,8 @@ static void waiting_look(void *arg, const struct inet_diag *d)
 	struct plugin_file *file = NULL;
 	struct inet_diag client;
 
-	if (d->ino || (d->state != TCPS_ESTABLISHED && d->state != TCPS_CLOSE_WAIT))
+	if (d->ino || (d->state != TCPS_ESTABLISHED && d->state != TCPS_CLOSE_WAIT) ||
+	    !waits_here(l, d))
 		return;
 	if (inet_diag_find(IPPROTO_TCP, &d->remote, &d->local, &client) == 0 && client.ino)
 		file = plugin_file_by_inode(l->c, l->f->dev, client.ino);
@@ -141,7 +154,6 @@ static void clients_call(struct plugin_ctx *c, struct plugin_file *f, struct loo
 void tcp_queue_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct look *l;
-	union inet_name name;
 
 	if (!(sock_poll(f->fd, POLLIN) & POLLIN))
 		return;
@@ -150,8 +162,8 @@ void tcp_queue_save(struct plugin_ctx *c, struct plugin_file *f)
 		return;
 	l->c = c;
 	l->f = f;
-	inet_local(f->fd, &name);
-	inet_diag_port(inet_port(&name), waiting_look, l);
+	inet_local(f->fd, &l->name);
+	inet_diag_port(inet_port(&l->name), waiting_look, l);
 	if (!l->has_sent)
 		return;
 	if (l->has_outside)

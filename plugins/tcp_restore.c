@@ -22,7 +22,7 @@ enum {
 	ARRIVE_TRIES = 500, ARRIVE_US = 20,
 	TCP_LEVEL = IPPROTO_TCP,
 	ANY_BACKLOG = 16,
-	LOCAL_PORT_RANGE = 51, /* IP_LOCAL_PORT_RANGE */
+	ROOM_ENOUGH = 1 << 14, /* bytes that any new socket has room for */
 };
 
 static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct tcp_state *st)
@@ -35,23 +35,6 @@ static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct 
 
 /* ---- Ports ------------------------------------------------------------------------------- */
 
-/*
- * Have connect(2) take this very port, as one that it chooses: then it may be one that other connections have, too,
- * and the kernel lets the same connection follow one in TIME_WAIT after a second. Linux 6.3, and ports in the range
- * to choose from.
- */
-static int name_choose(int fd, const union inet_name *name)
-{
-	uint32_t port = inet_port(name), range = port << 16 | port;
-	union inet_name address = *name;
-	int err = sock_set_int(fd, SOL_IP, LOCAL_PORT_RANGE, range);
-
-	address.in4.sin_port = 0;
-	if (!err)
-		err = sock_set_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	return err ? err : inet_bind(fd, &address);
-}
-
 /* End what is at the name `to`, by connecting to it from its peer's. */
 static void left_end(int family, const union inet_name *from, const union inet_name *to)
 {
@@ -61,7 +44,7 @@ static void left_end(int family, const union inet_name *from, const union inet_n
 		return;
 	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	sys_fcntl(fd, F_SETFL, O_NONBLOCK);
-	if (inet_bind(fd, from) == 0 || name_choose(fd, from) == 0)
+	if (inet_bind(fd, from) == 0 || tcp_name_choose(fd, from) == 0)
 		inet_connect(fd, to);
 	sys_close(fd);
 }
@@ -80,11 +63,20 @@ static void time_wait_end(const struct inet_diag *d)
 		left_end(other.family, &other.remote, &other.local);
 }
 
+/* *arg: is there one that nobody has any more? */
 static void left_look(void *arg, const struct inet_diag *d)
 {
-	(void)arg;
+	*(bool *)arg |= !d->ino;
 	if (!d->ino && (d->state == TCPS_TIME_WAIT || d->state == TCPS_FIN_WAIT2))
 		time_wait_end(d);
+}
+
+static bool port_has_left(const union inet_name *name)
+{
+	bool any = false;
+
+	inet_diag_port(inet_port(name), left_look, &any);
+	return any;
 }
 
 static int port_fail(struct plugin_ctx *c, const struct plugin_file *f, int err,
@@ -107,12 +99,30 @@ static int name_bind(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	err = inet_bind(fd, name);
 	for (i = 0; err == -EADDRINUSE && i < NAME_TRIES; i++) {
-		inet_diag_port(inet_port(name), left_look, NULL);
+		port_has_left(name);
 		err = inet_bind(fd, name);
 		if (err)
 			sock_nap(NAME_TRY_US);
 	}
 	return err ? port_fail(c, f, err, name) : 0;
+}
+
+/*
+ * The name of a socket that will connect. Its port may be one that connections of others have as well, to other
+ * places: then none can be bound to it, but connect(2) takes it.
+ */
+static void name_claim(int fd, const union inet_name *name)
+{
+	int err, i;
+
+	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	err = inet_bind(fd, name);
+	for (i = 0; err == -EADDRINUSE && port_has_left(name) && i < NAME_TRIES; i++) {
+		sock_nap(NAME_TRY_US);
+		err = inet_bind(fd, name);
+	}
+	if (err == -EADDRINUSE && inet_bind(fd, name))
+		tcp_name_choose(fd, name);
 }
 
 /* ---- Sockets ----------------------------------------------------------------------------- */
@@ -136,8 +146,8 @@ static int single_restore(struct plugin_ctx *c, struct plugin_file *f, const str
 
 	if (fd < 0 || !st->local.family || !inet_port(&st->local))
 		return fd;
-	if (st->kind == TCP_CONNECTING) /* its port was chosen for it, and may be chosen again */
-		inet_bind(fd, &st->local);
+	if (st->kind == TCP_CONNECTING || st->kind == TCP_PENDING)
+		name_claim(fd, &st->local);
 	else
 		err = name_bind(c, f, fd, &st->local);
 	if (!err)
@@ -210,17 +220,24 @@ static void way_clear(const struct tcp_state *st)
 		sock_nap(NAME_TRY_US);
 }
 
-static int socket_connect(int fd, const struct tcp_state *st)
+static int connect_when_free(int fd, const struct tcp_state *st)
 {
-	const struct timeval limit = {.tv_sec = 2}, none = {0};
-	int err, i;
+	int err = inet_connect(fd, &st->remote), i;
 
-	sock_set(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	err = inet_connect(fd, &st->remote);
 	for (i = 0; err == -EADDRNOTAVAIL && i < NAME_TRIES && way_is_blocked(st); i++) {
 		sock_nap(NAME_TRY_US);
 		err = inet_connect(fd, &st->remote);
 	}
+	return err;
+}
+
+static int socket_connect(int fd, const struct tcp_state *st)
+{
+	const struct timeval limit = {.tv_sec = 2}, none = {0};
+	int err;
+
+	sock_set(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	err = connect_when_free(fd, st);
 	sock_set(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 	return err;
 }
@@ -233,7 +250,8 @@ static int chosen_connect(struct plugin_ctx *c, const struct plugin_file *f, con
 
 	if (fd < 0)
 		return fd;
-	err = name_choose(fd, &st->local);
+	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	err = tcp_name_choose(fd, &st->local);
 	if (!err)
 		err = socket_connect(fd, st);
 	inet_local(fd, &name);
@@ -359,26 +377,6 @@ static int bytes_send(int from, int to, const uint8_t *p, size_t n, int flags)
 	return 0;
 }
 
-/* Send what waited in f; *total is how much. */
-static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int from, int to,
-		      uint64_t *total)
-{
-	struct inet_part part;
-	unsigned int index = 1;
-	const uint8_t *p;
-	size_t n;
-	int err;
-
-	*total = 0;
-	while ((p = inet_part_next(c, f, PART_BYTES, &index, &part, &n))) {
-		err = bytes_send(from, to, p, n, part.arg ? MSG_OOB : 0);
-		if (err)
-			return plugin_fail(c, f, err, "what waited in it can't be put back");
-		*total += n;
-	}
-	return 0;
-}
-
 static uint64_t queue_size(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	struct inet_part part;
@@ -389,6 +387,30 @@ static uint64_t queue_size(struct plugin_ctx *c, const struct plugin_file *f)
 	while (inet_part_next(c, f, PART_BYTES, &index, &part, &n))
 		total += n;
 	return total;
+}
+
+/*
+ * Send what waited in f; *total is how much. Room is made beforehand: a new socket gets more of it, for it has not yet
+ * seen that its packets are full ones (tcp_set_rcvlowat()).
+ */
+static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int from, int to,
+		      uint64_t *total)
+{
+	struct inet_part part;
+	unsigned int index = 1;
+	const uint8_t *p;
+	size_t n;
+	int err;
+
+	*total = queue_size(c, f);
+	if (*total > ROOM_ENOUGH)
+		tcp_make_room(to, *total);
+	while ((p = inet_part_next(c, f, PART_BYTES, &index, &part, &n))) {
+		err = bytes_send(from, to, p, n, part.arg ? MSG_OOB : 0);
+		if (err)
+			return plugin_fail(c, f, err, "what waited in it can't be put back");
+	}
+	return 0;
 }
 
 /*
@@ -581,17 +603,21 @@ static void pending_connect(struct plugin_ctx *c, struct plugin_file *f, const s
 {
 	const struct timeval limit = {.tv_sec = 1}, none = {0};
 	char name[INET_NAME_TEXT];
+	union inet_name now;
 	int err;
 
 	if (st->kind == TCP_PENDING)
 		sock_set(f->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	else
 		sys_fcntl(f->fd, F_SETFL, O_NONBLOCK);
-	err = inet_connect(f->fd, &st->remote);
+	err = connect_when_free(f->fd, st);
 	sock_set(f->fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 	if (err && err != -EINPROGRESS)
 		plugin_caution(c, f, "can't be connected to %s again: %s",
 			       inet_name_text(&st->remote, name), errno_name(err));
+	inet_local(f->fd, &now);
+	if (inet_port(&now) != inet_port(&st->local))
+		plugin_caution(c, f, "its port is %u now: %u is taken", inet_port(&now), inet_port(&st->local));
 }
 
 int tcp_attach(struct plugin_ctx *c, struct plugin_file *f)

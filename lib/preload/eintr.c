@@ -16,10 +16,11 @@
 #include <errno.h>
 #include <time.h>
 #include "preload.h"
+#include "request.h"
 #include "frozen.h"
 
 __thread struct wait_record wait_record;
-__thread uint32_t thread_freezes;
+__thread uint32_t thread_freezes, thread_handlers;
 
 /*
  * Calls that the thread was sent back to, and may not have made yet; rip 0: none. There are several when freezes
@@ -189,6 +190,7 @@ void signal_return_check(ucontext_t *uc, bool restarts)
 
 	struct sent_back *s = sent_back_find(reg);
 
+	thread_handlers++;
 	if (s && (!restarts || s->always)) {
 		s->rip = 0;
 		reg[REG_RAX] = -EINTR;
@@ -198,20 +200,38 @@ void signal_return_check(ucontext_t *uc, bool restarts)
 		reg[REG_RCX] = FROM_HANDLER;
 }
 
-void eintr_watch_handlers(void)
+bool eintr_watch_handler(int sig)
 {
-	for (int sig = 1; sig <= 64; sig++) {
-		uint64_t action[ACTION_WORDS] = {0}, to;
+	uint64_t action[ACTION_WORDS] = {0}, to;
 
-		if (preload.owned >> (sig - 1) & 1 || sys_call4(__NR_rt_sigaction, sig, NULL, action, 8) < 0)
-			continue;
-		to = (uint64_t)(action[ACTION_FLAGS] & SA_RESTART ? signal_return_restarting : signal_return_plain);
-		if (action[ACTION_HANDLER] <= 1 || !(action[ACTION_FLAGS] & ACTION_HAS_RESTORER) ||
-		    action[ACTION_RESTORER] == to)
-			continue;
-		action[ACTION_RESTORER] = to;
-		sys_call4(__NR_rt_sigaction, sig, action, NULL, 8);
-	}
+	if (preload.owned >> (sig - 1) & 1 || sys_call4(__NR_rt_sigaction, sig, NULL, action, 8) < 0)
+		return false;
+	to = (uint64_t)(action[ACTION_FLAGS] & SA_RESTART ? signal_return_restarting : signal_return_plain);
+	if (action[ACTION_HANDLER] <= 1 || !(action[ACTION_FLAGS] & ACTION_HAS_RESTORER) ||
+	    action[ACTION_RESTORER] == to)
+		return false;
+	action[ACTION_RESTORER] = to;
+	sys_call4(__NR_rt_sigaction, sig, action, NULL, 8);
+	return true;
+}
+
+bool eintr_watch_handlers(void)
+{
+	bool any = false;
+
+	for (int sig = 1; sig <= 64; sig++)
+		any |= eintr_watch_handler(sig);
+	return any;
+}
+
+/*
+ * A signal that is sent to the process wakes the thread that is to take it; when another, just then on its way out of
+ * the kernel, takes it first, the call of the one that was woken has ended for nothing. The kernel makes most calls
+ * again by itself, but not all.
+ */
+bool eintr_is_stray(uint32_t handlers)
+{
+	return preload.active && request_is_any() && handlers == thread_handlers && !eintr_watch_handlers();
 }
 
 /* ---- the whole ---- */

@@ -169,6 +169,8 @@ struct wait_record {
 extern __thread struct wait_record wait_record HIDDEN __attribute__((tls_model("initial-exec")));
 /* How often this thread was frozen: a call that gave less than it was asked for may have been cut short. */
 extern __thread uint32_t thread_freezes HIDDEN __attribute__((tls_model("initial-exec")));
+/* How many handlers of the program's have returned in this thread, of those that are watched. */
+extern __thread uint32_t thread_handlers HIDDEN __attribute__((tls_model("initial-exec")));
 
 /* What the coordinator read in /proc/PID/task/TID/syscall before the signal. sp 0: nothing. */
 struct blocked_call {
@@ -180,8 +182,14 @@ struct blocked_call {
 void eintr_restart(ucontext_t *uc, const struct blocked_call *blocked) HIDDEN;
 /* The same for one thread that nobody has frozen. */
 void eintr_restart_alone(ucontext_t *uc) HIDDEN;
-/* Before a thaw: let handlers of the program's tell when they return, for signals that come while it begins. */
-void eintr_watch_handlers(void) HIDDEN;
+/*
+ * Let handlers of the program's tell when they return: before a thaw, for signals that come while it begins; and where
+ * signals ask for checkpoints, when the program installs them. True: there was one that has not told yet.
+ */
+bool eintr_watch_handlers(void) HIDDEN;
+bool eintr_watch_handler(int sig) HIDDEN;
+/* A call has failed with EINTR: has a signal of ours done this? `handlers` is thread_handlers from before the call. */
+bool eintr_is_stray(uint32_t handlers) HIDDEN;
 /* rest.c: is the thread about to call for the rest? */
 bool rest_is_run(const greg_t *reg) HIDDEN;
 /* rest.c: if it made a call return with a part of the bytes, let the thread do the rest. False: no. */

@@ -127,6 +127,11 @@ bool request_is_owned(int sig)
 	return preload.active && sig > 0 && sig <= ON_SIGNAL_MAX && preload.config.on_signal[sig - 1];
 }
 
+bool request_is_any(void)
+{
+	return preload.owned & ~(1ull << (preload.config.signo - 1));
+}
+
 struct request_action request_action(int sig)
 {
 	return actions[sig - 1];

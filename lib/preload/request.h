@@ -11,8 +11,9 @@ struct request_action {
 
 /* Install the handlers for preload.config.on_signal. 0 or -errno. */
 int request_install(void) HIDDEN;
-/* Is it one of them? */
+/* Is it one of them? Are there any? */
 bool request_is_owned(int sig) HIDDEN;
+bool request_is_any(void) HIDDEN;
 struct request_action request_action(int sig) HIDDEN;
 /* A vfork child's is not its parent's, and is nobody's soon. */
 void request_set_action(int sig, struct request_action a) HIDDEN;

@@ -191,6 +191,89 @@ b, _ = l.accept()
     first.wait()
 
 
+SHARED = """
+def client(listening):
+    s = socket.socket()
+    s.setsockopt(socket.IPPROTO_IP, 51, (port << 16 | port).to_bytes(4, "little"))  # IP_LOCAL_PORT_RANGE
+    s.connect(listening.getsockname())
+    return s
+port = int(sys.argv[1])
+l = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+try:
+    clients = [client(x) for x in l]
+except OSError as e:
+    raise SystemExit("skip" if e.errno == errno.ENOPROTOOPT else e)
+accepted = [l[0].accept()[0]]
+l[0].close()
+clients[2].sendall(b"request")
+"""
+
+STILL_SHARED = """
+accepted += [x.accept()[0] for x in l[1:]]
+assert accepted[2].recv(100) == b"request"
+for s, t in zip(clients, accepted):
+    assert s.getsockname() == t.getpeername() == ("127.0.0.1", port), (s, t)
+    s.sendall(b"ping")
+    assert t.recv(100) == b"ping"
+"""
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_port_that_connections_of_others_have_too(ckpt, outside, dies):
+    """As all have it that the kernel has chosen a port for: their other ends are different ones."""
+    _, server = outside
+    others = socket.create_connection(server.getsockname())
+    other_end, _ = server.accept()
+    port = others.getsockname()[1]
+    job = ckpt.launch([PYTHON, "-c", PROGRAM % (SHARED, STILL_SHARED), str(port)])
+    job.wait_output("ready\n")
+    image = ckpt.checkpoint()["image"]
+    if dies:
+        job.kill()
+        job = ckpt.restart(image, job)
+    ckpt.file("go")
+    job.wait()
+    assert job.output() == "ready\nok\n", job.story()
+    others.sendall(b"and on")
+    assert other_end.recv(100) == b"and on"
+    others.close()
+
+
+LONG_QUEUE = """
+l = socket.create_server(("127.0.0.1", 0))
+a = socket.create_connection(l.getsockname())
+b, _ = l.accept()
+b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 << 30)  # as much as there may be
+b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+block = bytes(range(251)) * 1000
+sent = 0
+a.setblocking(False)
+while select.select([], [a], [], 0.5)[1]:
+    sent += a.send(block[sent % 251:])
+print(sent, flush=True)
+"""
+
+ALL_OF_IT = """
+a.setblocking(True)
+a.shutdown(socket.SHUT_WR)
+got = b"".join(iter(lambda: b.recv(1 << 20), b""))
+assert len(got) == sent and got == (block * (sent // len(block) + 1))[:sent], (len(got), sent)
+"""
+
+
+@pytest.mark.parametrize("ckpt", [{"root": False}, {"root": True}], indirect=True)
+def test_a_queue_as_long_as_may_be_is_put_back(ckpt):
+    job = start(ckpt, LONG_QUEUE, ALL_OF_IT)
+    for _ in range(3):
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+        job = ckpt.restart(image, job)
+        ckpt.wait_known(job)
+    ckpt.file("go")
+    job.wait()
+    assert job.output().endswith("ready\nok\n"), job.story()
+
+
 def test_a_connection_with_the_outside_as_standard_stream(ckpt, outside):
     address, server = outside
     s = socket.create_connection(server.getsockname())

@@ -52,18 +52,20 @@ static long getevents(aio_context_t context, long min, long max, struct io_event
 	uint64_t deadline = t ? now_ns() + timespec_ns(t) : 0, now;
 	struct timespec left = t ? *t : (struct timespec){0, 0};
 	long n = 0, r;
-	uint32_t before;
+	uint32_t before, handlers = thread_handlers;
+	bool again;
 
 	do {
 		before = thread_freezes;
 		r = getevents_once(context, min - n, max - n, events + n, t ? &left : NULL);
-		if (r < 0)
+		again = r < 0 && errno == EINTR && eintr_is_stray(handlers);
+		if (r < 0 && !again)
 			return n ? n : r;
-		n += r;
+		n += again ? 0 : r;
 		now = t ? now_ns() : 0;
 		now = now < deadline ? deadline - now : 0;
 		left = (struct timespec){now / 1000000000, now % 1000000000};
-	} while (n < min && before != thread_freezes);
+	} while (n < min && (again || before != thread_freezes));
 	return n;
 }
 

@@ -98,14 +98,14 @@ WRAP(int, semtimedop, (int id, struct sembuf *ops, size_t n, const struct timesp
 	struct timespec left;
 
 	if (!t)
-		return op(id, ops, n, t);
+		return UNDISTURBED(op(id, ops, n, t), );
 	left = *t;
-	return WAITING(__NR_semtimedop, timespec_ns(t), op(id, ops, n, &left));
+	return WAITING(__NR_semtimedop, timespec_ns(t), UNDISTURBED(op(id, ops, n, &left), left = wait_rest()));
 }
 
 WRAP(int, semop, (int id, struct sembuf *ops, size_t n))
 {
-	return op(id, ops, n, NULL);
+	return UNDISTURBED(op(id, ops, n, NULL), );
 }
 
 /* A signal handler that interrupts the call may make one of its own. */

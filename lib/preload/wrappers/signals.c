@@ -13,6 +13,7 @@
 #include <sys/select.h>
 #include <sys/signalfd.h>
 #include "request.h"
+#include "waiting.h"
 #include "wrap.h"
 
 int real_sigaction(int sig, const struct sigaction *sa, struct sigaction *old) HIDDEN;
@@ -89,10 +90,24 @@ WRAP(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old))
 	return REAL(pthread_sigmask)(how, without_owned(set, &copy), old);
 }
 
+/* The program has installed a handler, or not. See eintr_is_stray(). */
+static void installed(int sig)
+{
+	if (preload.active && request_is_any() && sig >= 1 && sig <= 64)
+		eintr_watch_handler(sig);
+}
+
+static sighandler_t installed_over(int sig, sighandler_t old)
+{
+	installed(sig);
+	return old;
+}
+
 /* Of the reserved signal the program sees the default action, and that its own was taken. */
 WRAP(int, sigaction, (int sig, const struct sigaction *sa, struct sigaction *old))
 {
 	struct sigaction copy;
+	int ret;
 
 	if (is_reserved(sig)) {
 		if (old)
@@ -108,7 +123,10 @@ WRAP(int, sigaction, (int sig, const struct sigaction *sa, struct sigaction *old
 		without_owned(&sa->sa_mask, &copy.sa_mask);
 		sa = &copy;
 	}
-	return REAL(sigaction)(sig, sa, old);
+	ret = REAL(sigaction)(sig, sa, old);
+	if (sa)
+		installed(sig);
+	return ret;
 }
 
 int real_sigaction(int sig, const struct sigaction *sa, struct sigaction *old)
@@ -132,21 +150,21 @@ WRAP(sighandler_t, signal, (int sig, sighandler_t handler))
 {
 	sighandler_t old;
 
-	return is_kept(sig, handler, SA_RESTART, &old) ? old : REAL(signal)(sig, handler);
+	return is_kept(sig, handler, SA_RESTART, &old) ? old : installed_over(sig, REAL(signal)(sig, handler));
 }
 
 WRAP(sighandler_t, sysv_signal, (int sig, sighandler_t handler))
 {
 	sighandler_t old;
 
-	return is_kept(sig, handler, SA_RESETHAND | SA_NODEFER, &old) ? old : REAL(sysv_signal)(sig, handler);
+	return is_kept(sig, handler, SA_RESETHAND | SA_NODEFER, &old) ? old : installed_over(sig, REAL(sysv_signal)(sig, handler));
 }
 
 WRAP(sighandler_t, __sysv_signal, (int sig, sighandler_t handler))
 {
 	sighandler_t old;
 
-	return is_kept(sig, handler, SA_RESETHAND | SA_NODEFER, &old) ? old : REAL(__sysv_signal)(sig, handler);
+	return is_kept(sig, handler, SA_RESETHAND | SA_NODEFER, &old) ? old : installed_over(sig, REAL(__sysv_signal)(sig, handler));
 }
 
 /* These call libc's own sigaction(2), past the wrapper. */
@@ -163,7 +181,7 @@ WRAP(sighandler_t, sigset, (int sig, sighandler_t handler))
 
 	if (handler == SIG_HOLD)
 		return is_reserved(sig) || request_is_owned(sig) ? SIG_DFL : REAL(sigset)(sig, handler);
-	return is_kept(sig, handler, 0, &old) ? old : REAL(sigset)(sig, handler);
+	return is_kept(sig, handler, 0, &old) ? old : installed_over(sig, REAL(sigset)(sig, handler));
 }
 
 WRAP(int, sighold, (int sig))
@@ -194,7 +212,8 @@ WRAP(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))
 {
 	sigset_t copy;
 
-	return REAL(sigwaitinfo)(without_owned(set, &copy), info);
+	set = without_owned(set, &copy);
+	return UNDISTURBED(REAL(sigwaitinfo)(set, info), );
 }
 
 WRAP(int, signalfd, (int fd, const sigset_t *set, int flags))

@@ -35,8 +35,9 @@ WRAP(int, __poll_chk, (struct pollfd *fds, nfds_t n, int ms, size_t len))
 WRAP(int, epoll_wait, (int fd, struct epoll_event *ev, int max, int ms))
 {
 	if (ms <= 0)
-		return REAL(epoll_wait)(fd, ev, max, ms);
-	return WAITING(__NR_epoll_wait, ms * 1000000ull, REAL(epoll_wait)(fd, ev, max, ms));
+		return UNDISTURBED(REAL(epoll_wait)(fd, ev, max, ms), );
+	return WAITING(__NR_epoll_wait, ms * 1000000ull,
+		       UNDISTURBED(REAL(epoll_wait)(fd, ev, max, ms), ms = wait_rest_ms()));
 }
 
 WRAP(int, epoll_pwait, (int fd, struct epoll_event *ev, int max, int ms, const sigset_t *set))
@@ -45,9 +46,9 @@ WRAP(int, epoll_pwait, (int fd, struct epoll_event *ev, int max, int ms, const s
 
 	set = without_owned(set, &copy);
 	if (ms <= 0)
-		return REAL(epoll_pwait)(fd, ev, max, ms, set);
+		return UNDISTURBED(REAL(epoll_pwait)(fd, ev, max, ms, set), );
 	return WAITING(__NR_epoll_pwait, ms * 1000000ull,
-		       REAL(epoll_pwait)(fd, ev, max, ms, set));
+		       UNDISTURBED(REAL(epoll_pwait)(fd, ev, max, ms, set), ms = wait_rest_ms()));
 }
 
 WRAP(int, epoll_pwait2, (int fd, struct epoll_event *ev, int max, const struct timespec *t,
@@ -58,10 +59,10 @@ WRAP(int, epoll_pwait2, (int fd, struct epoll_event *ev, int max, const struct t
 
 	set = without_owned(set, &copy);
 	if (!t)
-		return REAL(epoll_pwait2)(fd, ev, max, t, set);
+		return UNDISTURBED(REAL(epoll_pwait2)(fd, ev, max, t, set), );
 	left = *t;
 	return WAITING(__NR_epoll_pwait2, timespec_ns(t),
-		       REAL(epoll_pwait2)(fd, ev, max, &left, set));
+		       UNDISTURBED(REAL(epoll_pwait2)(fd, ev, max, &left, set), left = wait_rest()));
 }
 
 /* libc gives the kernel a copy of the timeout, as it does for the next three. */
@@ -157,8 +158,8 @@ WRAP(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct time
 
 	set = without_owned(set, &copy);
 	if (!t)
-		return REAL(sigtimedwait)(set, info, t);
+		return UNDISTURBED(REAL(sigtimedwait)(set, info, t), );
 	left = *t;
 	return WAITING(__NR_rt_sigtimedwait, timespec_ns(t),
-		       REAL(sigtimedwait)(set, info, &left));
+		       UNDISTURBED(REAL(sigtimedwait)(set, info, &left), left = wait_rest()));
 }

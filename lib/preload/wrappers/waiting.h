@@ -2,6 +2,7 @@
 #ifndef CKPT_WAITING_H
 #define CKPT_WAITING_H
 
+#include <errno.h>
 #include <sys/time.h>
 #include <time.h>
 #include "preload.h"
@@ -41,6 +42,35 @@ static inline uint64_t timeval_ns(const struct timeval *t)
 		__typeof__(call) ret_ = (call);                                                    \
 		wait_record = outer_;                                                              \
 		ret_;                                                                              \
+	})
+
+/* What is left of the wait that is recorded. */
+static inline struct timespec wait_rest(void)
+{
+	uint64_t now = now_ns(), ns = wait_record.deadline_ns > now ? wait_record.deadline_ns - now : 0;
+
+	return (struct timespec){ns / 1000000000, ns % 1000000000};
+}
+
+static inline int wait_rest_ms(void)
+{
+	struct timespec t = wait_rest();
+
+	return t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
+}
+
+/*
+ * Evaluate a call that fails with EINTR whatever woke it (signal(7): those that are never restarted), again when it
+ * was a signal of ours; before that `rest`, in which a timeout is set anew.
+ */
+#define UNDISTURBED(call, rest)                                                                    \
+	({                                                                                         \
+		uint32_t handlers_ = thread_handlers;                                              \
+		__typeof__(call) got_;                                                             \
+		while ((got_ = (call)) == -1 && errno == EINTR && eintr_is_stray(handlers_)) {     \
+			rest;                                                                      \
+		}                                                                                  \
+		got_;                                                                              \
 	})
 
 #endif
