@@ -307,19 +307,25 @@ static void on_signal(struct outside *o)
 		syscall(SYS_pidfd_send_signal, o->pidfd, si.ssi_signo, NULL, 0);
 }
 
+/* The first process has ended. A stand-in that is its parent may tell before init has told that all run. */
+static bool first_has_ended(const struct outside *o)
+{
+	return o->started && o->ended;
+}
+
 static int exit_status(const struct outside *o)
 {
-	int s = o->started && o->ended && o->is_first ? o->status : o->init_status;
+	int s = first_has_ended(o) && o->is_first ? o->status : o->init_status;
 
 	if (!o->started && o->failure)
 		return o->failure;
 	return WIFSIGNALED(s) ? 128 + WTERMSIG(s) : WEXITSTATUS(s);
 }
 
-/* The first process has ended: it may have asked for another image, and nobody else of the job is to go on. */
+/* It may have asked for another image, and nobody else of the job is to go on. */
 static void look_for_image(const struct restart *r, struct outside *o)
 {
-	if (!o->ended || o->becomes || !become_asked(r, o->path))
+	if (!first_has_ended(o) || o->becomes || !become_asked(r, o->path))
 		return;
 	o->becomes = true;
 	if (o->init)
@@ -329,7 +335,7 @@ static void look_for_image(const struct restart *r, struct outside *o)
 /* Nobody may wait for what the first process has left behind. */
 static void end_rest(const struct restart *r, const struct outside *o)
 {
-	if (r->opt.end_with_first && o->is_first && o->ended && o->init)
+	if (r->opt.end_with_first && o->is_first && first_has_ended(o) && o->init)
 		kill(o->init, SIGKILL);
 }
 
@@ -370,7 +376,7 @@ int supervise(struct restart *r, int events, pid_t init)
 	look_for_image(r, &o);
 	if (o.becomes)
 		become(r, o.path);
-	if (!(o.started && o.ended) && WIFSIGNALED(o.init_status))
+	if (!first_has_ended(&o) && WIFSIGNALED(o.init_status))
 		warn("%s: the process that stands above the job was killed (signal %d)", r->path, WTERMSIG(o.init_status));
 	return exit_status(&o);
 }
