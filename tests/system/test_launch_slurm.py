@@ -235,8 +235,8 @@ def test_the_signal_ends_a_run_and_the_next_goes_on(ckpt, slurm):
         slurm.launch("touch", "started", step=1).wait(85)
         assert not os.path.exists(ckpt.path("started"))
         slurm.again()
-    ckpt.file("end", "0")
-    job = slurm.count(step=0, env={"CKPT_ON_COMMIT": hook})
+    ckpt.file("end", "0")  # it ends before all is told to run
+    job = slurm.count(step=0, env={"CKPT_ON_COMMIT": hook, "CKPT_FAULT": "init-started:delay"})
     job.wait()
     assert not os.path.exists(slurm.dir("step0", "exited")) and os.path.exists(slurm.dir("step0", "finished"))
     slurm.launch("touch", "started", step=1).wait()
