@@ -409,8 +409,12 @@ def test_image_that_asks_for_root_gives_a_user_nothing(ckpt, programs):
     os.chown(bad, ckpt.uid, ckpt.gid)
     job = ckpt.restart(bad, job)
     ckpt.wait_known(job)
-    with open("/proc/%d/status" % job.outer_pid()) as f:
-        status = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+
+    def runs():
+        with open("/proc/%d/status" % job.outer_pid()) as f:
+            status = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+        return int(status["SigBlk"], 16) < 1 << 62 and status  # nothing of the program runs before
+    status = wait_for(runs, job.story)
     assert status["Uid"].split() == [str(ckpt.uid)] * 4
     for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert int(status[kind], 16) == 0, (kind, status[kind])
