@@ -187,7 +187,7 @@ def test_a_broadcast_makes_one_checkpoint(ckpt, programs):
     assert "failed" not in log(ckpt)
 
 
-@pytest.mark.parametrize("name", ["eintr_timed", "eintr_blocked", "eintr_handlers", "loop_threads",
+@pytest.mark.parametrize("name", ["eintr_timed", "eintr_blocked", "eintr_handlers", "eintr_stray", "loop_threads",
                                   "signal_altstack_small"])
 def test_calls_do_not_see_the_signals(ckpt, programs, name):
     go = ckpt.path("go")
@@ -197,6 +197,9 @@ def test_calls_do_not_see_the_signals(ckpt, programs, name):
     for _ in range(60):
         job.signal(QUIET)
         time.sleep(ckpt.random.random() * 0.05)
+    for _ in range(1000 if name == "eintr_stray" else 0):
+        job.signal(QUIET)
+        time.sleep(ckpt.random.random() * 0.002)
     wait_log(ckpt, ": made ")
     open(go, "w").close()
     job.wait()
