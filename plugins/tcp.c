@@ -62,23 +62,36 @@ int tcp_unread(int fd)
 	return n;
 }
 
+/* The most that SO_RCVBUF gives to those without privileges, as it is told. */
+static int buffer_most(void)
+{
+	static int most;
+	int fd = most ? -1 : sock_new(AF_INET, SOCK_STREAM, 0);
+
+	if (fd >= 0) {
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, INT32_MAX / 2);
+		most = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
+		sys_close(fd);
+	}
+	return most;
+}
+
 /*
- * SO_RCVBUF has another limit than SO_RCVLOWAT, and none with privileges. It may be the lower one (rmem_max, the half
- * of tcp_rmem's since Linux 6.16), and then would take room away.
+ * SO_RCVBUF has another limit than SO_RCVLOWAT, and none with privileges. It may be the lower one (rmem_max; tcp_rmem's
+ * is four times that since Linux 6.16), and then would take away room that there is.
  */
+static void buffer_set(int fd, int size)
+{
+	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2) && size <= buffer_most())
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, size / 2);
+}
+
 static void buffer_enlarge(int fd, int want)
 {
-	static int most = INT32_MAX;
 	int now = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
 
-	if (now >= want || now >= most)
-		return;
-	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2) == 0)
-		return;
-	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, want / 2);
-	now = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
-	if (now < want)
-		most = now;
+	if (now < want && sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2) && now < buffer_most())
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, want / 2);
 }
 
 void tcp_make_room(int fd, uint64_t want)
@@ -106,8 +119,7 @@ void tcp_room_return(int fd, int size)
 
 	if (sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0) == size)
 		return;
-	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2))
-		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, size / 2);
+	buffer_set(fd, size);
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks);
 }

@@ -70,7 +70,7 @@ int tcp_unread(int fd) INET_HIDDEN;
  * may grow is raised by SO_RCVLOWAT, which anybody may.
  */
 void tcp_make_room(int fd, uint64_t want) INET_HIDDEN;
-/* Back to the size that it had, or to what may be set. What waits stays. */
+/* Back to the size that it had, unless that may not be set. What waits stays. */
 void tcp_room_return(int fd, int size) INET_HIDDEN;
 /* Have it tell its peer how much room there is: looking at what waits does. */
 void tcp_tell_room(int fd) INET_HIDDEN;

@@ -9,7 +9,7 @@
  */
 #include "tcp.h"
 
-enum { READ_TRIES = 20000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 60000, STUCK_TRIES = 200 };
+enum { READ_TRIES = 20000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 300000, STUCK_TRIES = 200 };
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
 
@@ -250,11 +250,22 @@ static bool turns_step(struct plugin_ctx *c, struct turn *list)
 	return more;
 }
 
+/* What has been sent and received; as long as that grows there is hope. */
+static uint64_t turns_sum(const struct turn *list)
+{
+	uint64_t sum = 0;
+
+	for (; list; list = list->next)
+		sum += list->at;
+	return sum;
+}
+
 void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct turn *list = NULL, *t;
 	struct plugin_file *g;
-	int tries = 0;
+	uint64_t at = 0, before;
+	int idle = 0;
 
 	if (tcp_turn_is_done(c, f) && !f->data)
 		return;
@@ -264,8 +275,12 @@ void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 			list = receiver_add(c, g, list);
 		}
 	}
-	while (turns_step(c, list) && tries++ < TURNS_TRIES)
+	while (turns_step(c, list) && idle < TURNS_TRIES) {
 		sock_nap(TURNS_US);
+		before = at;
+		at = turns_sum(list);
+		idle = at == before ? idle + 1 : 0;
+	}
 	for (t = list; t; t = t->next) {
 		if (t->other)
 			tcp_room_return(t->f->fd, t->g->room);

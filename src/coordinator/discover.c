@@ -103,7 +103,7 @@ static bool carries_id(const struct job *job, int pid)
 	struct proc_facts f;
 
 	return !proc_config(pid, &c, path, sizeof(path)) && str_eq(c.job, job->config.job) &&
-	       !proc_facts(pid, &f) && (!job->processes || is_of_job(&f, job));
+	       !proc_facts(pid, &f) && is_of_job(&f, job);
 }
 
 static void see_orphan(int pid, void *arg)

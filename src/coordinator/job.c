@@ -93,6 +93,8 @@ static bool is_ancestor(int pid, const struct process *p)
  */
 bool is_of_job(const struct proc_facts *f, const struct job *job)
 {
+	if (!job->processes)
+		return job->pidns && job->pidns == f->pidns;
 	for (struct process *p = job->processes; p; p = p->next)
 		if (p->facts.pidns == f->pidns)
 			return true;
@@ -134,15 +136,6 @@ static struct job *job_new(const struct job_config *config)
 	return job;
 }
 
-static struct job *job_of(const struct proc_facts *f, const struct job_config *config)
-{
-	for (struct job *j = first_job; j; j = j->next)
-		if (str_eq(j->config.job, config->job) && is_of_job(f, j))
-			return j;
-	return job_new(config);
-}
-
-/* ---- ends ---- */
 
 static void job_free(struct job *job)
 {
@@ -157,6 +150,35 @@ static void job_free(struct job *job)
 	free(job->reapers);
 	free(job);
 	linger_update();
+}
+
+/*
+ * A job that has no process any more is only looked for some. When it is restarted meanwhile, the new one shall not have
+ * to take another name; nor may the old one find children of it.
+ */
+static void job_replace(struct job *job, const struct proc_facts *f)
+{
+	if (job->processes || job->run)
+		return;
+	if (!is_of_job(f, job))
+		discover(job);
+	if (!job->processes)
+		job_free(job);
+}
+
+static struct job *job_of(const struct proc_facts *f, const struct job_config *config)
+{
+	struct job *next;
+
+	for (struct job *j = first_job; j; j = j->next)
+		if (str_eq(j->config.job, config->job) && j->processes && is_of_job(f, j))
+			return j;
+	for (struct job *j = first_job; j; j = next) {
+		next = j->next;
+		if (str_eq(j->config.job, config->job))
+			job_replace(j, f);
+	}
+	return job_new(config);
 }
 
 static void look_again(struct timer *t)
@@ -264,6 +286,7 @@ static struct process *process_new(const struct proc_facts *f, int pidfd, struct
 	if (!p)
 		return NULL;
 	p->facts = *f;
+	job->pidns = f->pidns ? f->pidns : job->pidns;
 	p->ended = (struct watch){.fd = pidfd, .ready = process_is_over};
 	if (loop_add(&p->ended, EPOLLIN)) {
 		free(p);
@@ -371,6 +394,12 @@ static bool is_helper(const struct proc_stat *s)
 	return !s->exit_signal && syscall(SYS_kcmp, s->pid, s->ppid, KCMP_VM, 0, 0) == 0;
 }
 
+/* It says hello when it is what it will be; before that, its environment may tell of places that it has been moved from. */
+static bool is_being_restored(const struct proc_stat *s)
+{
+	return str_eq(s->name, "ckpt_restart");
+}
+
 static int look_at(int pid, void *arg)
 {
 	struct scan *s = arg;
@@ -380,7 +409,7 @@ static int look_at(int pid, void *arg)
 	char path[CKPT_PATH_MAX];
 
 	if (process_find(pid) || proc_config(pid, &c, path, sizeof(path)) || proc_stat(pid, &f) ||
-	    !is_of_program(&f) || is_helper(&f))
+	    !is_of_program(&f) || is_helper(&f) || is_being_restored(&f))
 		return 0;
 	if (is_foreign(s, path)) {
 		if (!*s->foreign_pid) {

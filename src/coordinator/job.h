@@ -54,6 +54,7 @@ struct job {
 	char id[JOB_ID_MAX];	  /* config.job, or config.job.N for a further restart of it */
 	struct process *processes, *last_process;
 	uint32_t nprocesses;
+	uint64_t pidns; /* inode number of their pid namespace, of the last one made known */
 	struct reaper *reapers;
 	uint32_t nreapers;
 	uint64_t started_ns; /* CLOCK_REALTIME */

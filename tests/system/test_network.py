@@ -265,6 +265,7 @@ assert len(got) == sent and got == (block * (sent // len(block) + 1))[:sent], (l
 def test_a_queue_as_long_as_may_be_is_put_back(ckpt):
     job = start(ckpt, LONG_QUEUE, ALL_OF_IT)
     for _ in range(3):
+        ckpt.checkpoint()  # it is taken out, and put back
         image = ckpt.checkpoint()["image"]
         job.kill()
         job = ckpt.restart(image, job)
