@@ -9,20 +9,24 @@
  */
 #include "tcp.h"
 
-enum { READ_TRIES = 20000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 300000, STUCK_TRIES = 200 };
+enum { READ_TRIES = 300000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 300000, STUCK_TRIES = 200 };
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
 
-/* Read until the peer has nothing more; no more than n bytes. How many there were, -errno. */
+/*
+ * Read until the peer has nothing more; no more than n bytes. How many there were, -errno: nothing has come for half a
+ * minute. A peer that has been without room for long tries seldom, and the connection would be lost.
+ */
 static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
 {
 	struct inet_diag peer;
-	size_t at = 0;
+	size_t at = 0, before;
 	int tries;
 	bool clear;
 	long got;
 
 	for (tries = 0; tries < READ_TRIES; tries++) {
+		before = at;
 		clear = inet_diag_find(IPPROTO_TCP, &st->remote, &st->local, &peer) == 0 &&
 			tcp_way_is_clear(fd, &peer);
 		do {
@@ -35,6 +39,7 @@ static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
 			return at;
 		if (got < 0 && got != -EAGAIN)
 			return got;
+		tries = at > before ? 0 : tries;
 		sock_nap(READ_US);
 	}
 	return -ETIMEDOUT;

@@ -125,6 +125,21 @@ static void name_claim(int fd, const union inet_name *name)
 		tcp_name_choose(fd, name);
 }
 
+/* When others of the job have been bound to that port meanwhile, connect(2) does not choose it any more. */
+static void name_claim_again(int fd, const union inet_name *name)
+{
+	union inet_name now;
+
+	inet_local(fd, &now);
+	if (!inet_port(&now))
+		inet_bind(fd, name);
+}
+
+static bool is_to_connect(uint32_t kind)
+{
+	return kind == TCP_CONNECTING || kind == TCP_PENDING;
+}
+
 /* ---- Sockets ----------------------------------------------------------------------------- */
 
 static int socket_make(struct plugin_ctx *c, const struct plugin_file *f, const struct tcp_state *st)
@@ -146,7 +161,7 @@ static int single_restore(struct plugin_ctx *c, struct plugin_file *f, const str
 
 	if (fd < 0 || !st->local.family || !inet_port(&st->local))
 		return fd;
-	if (st->kind == TCP_CONNECTING || st->kind == TCP_PENDING)
+	if (is_to_connect(st->kind))
 		name_claim(fd, &st->local);
 	else
 		err = name_bind(c, f, fd, &st->local);
@@ -571,6 +586,8 @@ int tcp_fill(struct plugin_ctx *c, struct plugin_file *f)
 
 	if (!state_get(c, f, &st))
 		return 0;
+	if (is_to_connect(st.kind))
+		name_claim_again(f->fd, &st.local);
 	if (st.kind == TCP_LISTENING) {
 		err = sys_call2(__NR_listen, f->fd, st.backlog);
 		return err ? port_fail(c, f, err, &st.local) : 0;
@@ -626,7 +643,7 @@ int tcp_attach(struct plugin_ctx *c, struct plugin_file *f)
 
 	if (!state_get(c, f, &st))
 		return 0;
-	if (st.kind == TCP_PENDING || st.kind == TCP_CONNECTING)
+	if (is_to_connect(st.kind))
 		pending_connect(c, f, &st);
 	if (st.kind == TCP_PENDING)
 		pending_send(c, f, &st);

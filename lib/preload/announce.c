@@ -18,7 +18,7 @@
 enum owner { OWNER_NOBODY, OWNER_PROGRAM, OWNER_HANDLER };
 
 static int32_t signo;	  /* to tell it with; 0: it does not want to be told */
-static int32_t told;	  /* the request that it was told of last; relaxed like all here: a signal orders them */
+static uint64_t told;	  /* what it was told of last (told_of()); relaxed like all here: a signal orders them */
 static uint32_t owner;	  /* of that one: enum owner */
 static uint64_t since_ns; /* when it was told, CLOCK_MONOTONIC */
 
@@ -29,11 +29,17 @@ static bool own(enum owner who)
 	return __atomic_compare_exchange_n(&owner, &nobody, who, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+/* A child that is forked meanwhile has not been told. */
+static uint64_t told_of(int32_t request)
+{
+	return (uint64_t)sys_getpid() << 32 | (uint32_t)request;
+}
+
 static void tell(int32_t request, int sig)
 {
 	__atomic_store_n(&since_ns, sys_clock_ns(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
 	__atomic_store_n(&owner, OWNER_NOBODY, __ATOMIC_RELAXED);
-	if (__atomic_exchange_n(&told, request, __ATOMIC_SEQ_CST) != request)
+	if (__atomic_exchange_n(&told, told_of(request), __ATOMIC_SEQ_CST) != told_of(request))
 		sys_tgkill(sys_getpid(), sys_getpid(), sig);
 }
 
@@ -55,7 +61,7 @@ bool announce_hold(int32_t request)
 
 	if (!sig)
 		return false;
-	if (__atomic_load_n(&told, __ATOMIC_RELAXED) != request) {
+	if (__atomic_load_n(&told, __ATOMIC_RELAXED) != told_of(request)) {
 		tell(request, sig);
 		return true;
 	}
@@ -72,7 +78,7 @@ void announce_set(int sig)
 
 int announce_take(void)
 {
-	if (__atomic_load_n(&told, __ATOMIC_SEQ_CST) == 0)
+	if (announce_request() == 0)
 		return 0;
 	if (own(OWNER_PROGRAM))
 		return 1;
@@ -81,5 +87,7 @@ int announce_take(void)
 
 int32_t announce_request(void)
 {
-	return __atomic_load_n(&told, __ATOMIC_SEQ_CST);
+	uint64_t of = __atomic_load_n(&told, __ATOMIC_SEQ_CST);
+
+	return of == told_of((int32_t)of) ? (int32_t)of : 0;
 }

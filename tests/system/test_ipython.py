@@ -150,8 +150,8 @@ def test_terminal_after_rollback(ckpt, sessions):
     s.p.send("\x01[\x05, 1]\r")  # to the beginning, to the end
     s.expect(r"Out\[5\]: \['value', 1\]")
     s.prompt(6)
-    s.enter("time.sleep(1000)")
-    s.expect("sleep")
+    s.enter("print('now'); time.sleep(1000)")
+    s.expect("^now $")  # the terminal is not raw any more
     s.p.send("\x03")
     s.expect("KeyboardInterrupt")
     s.prompt(7)

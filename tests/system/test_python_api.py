@@ -349,6 +349,38 @@ def test_hooks_of_forked_children(ckpt):
     assert job.output().splitlines()[-1] == "end [0, 0, 0]"
 
 
+NEW_CHILD = r"""
+import ctypes, os, time
+import ckpt
+
+for hooks in (ckpt.before, ckpt.after, ckpt.on_restart):
+    hooks(lambda name=hooks.__name__: open("%s-%d" % (name, os.getpid()), "w").close())
+os.dup2(os.pipe()[0], 0)
+libc = ctypes.CDLL(None)
+libc.__register_atfork(None, None, libc.getchar, None)  # in the child, until a signal comes
+child = os.fork()
+if child:
+    print("begins", child, flush=True)
+while not os.path.exists("end"):
+    time.sleep(0.01)
+"""
+
+
+def test_hooks_of_a_child_that_has_not_begun(ckpt):
+    """Python forgets the signal that comes before it knows that it is a child."""
+    job = launch(ckpt, PYTHON, NEW_CHILD)
+    job.wait_output("begins")
+    child = int(job.output().split()[1])
+    path = ckpt.checkpoint()["image"]
+    ckpttest.wait_for(lambda: os.path.exists(ckpt.path("after-%d" % child)), job.story)
+    assert os.path.exists(ckpt.path("before-%d" % child))
+    job.kill()
+    job = ckpt.restart(path, job)
+    ckpttest.wait_for(lambda: os.path.exists(ckpt.path("on_restart-%d" % child)), job.story)
+    ckpt.file("end")
+    job.wait()
+
+
 NAMED = r"""
 import os, time
 import ckpt

@@ -9,6 +9,7 @@ compiled code, the checkpoint is made without hooks, and a line says so afterwar
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from typing import Any, Callable, List, Optional, TypeVar
@@ -101,6 +102,7 @@ def _install() -> None:
         raise RuntimeError("the first hook must be registered in the main thread")
     signo = _free_signal()
     signal.signal(signo, _on_signal)
+    os.register_at_fork(after_in_child=_in_child)
     _state.signo = signo
     _state.limit = _lib.announce(signo)
 
@@ -237,6 +239,12 @@ def _on_signal(signum: int, frame: object) -> None:
     _state.waiting = _sections.depth > 0
     if not _state.waiting:
         _serve()
+
+
+def _in_child() -> None:
+    """Python has forgotten signals that came to a child before it knew that it is one."""
+    if _state.signo and not _state.busy:
+        _on_signal(_state.signo, None)
 
 
 def _alone(work: Callable[[], Any]) -> Any:
