@@ -114,7 +114,9 @@ struct tcp_given {
 	uint32_t sent_end;  /* and end the stream behind the bytes */
 	union inet_name name;
 	uint32_t room; /* the giver's receive buffer, as it was before */
+	uint64_t left; /* what the other has not sent again yet: it keeps that up to date */
 };
+#define TCP_NOT_BEGUN UINT64_MAX
 
 /* Can the peer send again what it has sent? And is there no mark in it, which reading would lose? */
 bool tcp_is_drainable(struct plugin_ctx *c, const struct plugin_file *f,

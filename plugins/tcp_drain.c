@@ -10,6 +10,7 @@
 #include "tcp.h"
 
 enum { READ_TRIES = 300000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 300000, STUCK_TRIES = 200 };
+enum { PACKETS = 1 << 18 /* bytes, a few large ones: of less room than for one the sender is not told */ };
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
 
@@ -77,6 +78,7 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 	got = bytes_take(f->fd, st, (uint8_t *)(g + 1), n);
 	if (got >= 0) {
 		g->n = got;
+		g->left = TCP_NOT_BEGUN;
 		tcp_make_room(f->fd, waited);
 		tcp_turn_ready(c, other);
 		return g;
@@ -127,7 +129,7 @@ struct turn {
 	struct turn *next;
 	const struct plugin_file *f;
 	const struct plugin_file *other; /* taken from f: who sends it; else NULL */
-	const struct tcp_given *g;
+	struct tcp_given *g;
 	uint64_t at; /* sent; taken: bytes that have come when it was looked at last */
 	int idle, grown;
 	bool over;
@@ -156,6 +158,7 @@ static void turn_send(struct plugin_ctx *c, struct turn *t)
 		sent = sys_call6(__NR_sendto, t->f->fd, (long)(p + t->at), t->g->n - t->at,
 				 MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 		t->at += sent > 0 ? sent : 0;
+		__atomic_store_n(&t->g->left, t->g->n - t->at, __ATOMIC_RELAXED);
 	}
 	if (t->at == t->g->n)
 		turn_end(c, t, 0);
@@ -163,23 +166,26 @@ static void turn_send(struct plugin_ctx *c, struct turn *t)
 		turn_end(c, t, sent);
 }
 
-/* Tell of the room there is; make more when nothing comes any more, and its sender is not ready. */
+/*
+ * Tell of the room there is; make more when nothing comes any more, and its sender is not ready. No more than that is
+ * waiting for: the program would fill it, and there would be more with each checkpoint.
+ */
 static void turn_receive(struct plugin_ctx *c, struct turn *t)
 {
-	uint64_t have = tcp_unread(t->f->fd);
+	uint64_t have = tcp_unread(t->f->fd), left = __atomic_load_n(&t->g->left, __ATOMIC_RELAXED);
 
 	t->over = tcp_turn_is_done(c, t->other);
 	tcp_tell_room(t->f->fd);
 	t->idle = have == t->at ? t->idle + 1 : 0;
 	t->at = have;
-	if (t->over || t->idle < STUCK_TRIES)
+	if (t->over || t->idle < STUCK_TRIES || left == TCP_NOT_BEGUN)
 		return;
 	t->idle = 0;
-	tcp_make_room(t->f->fd, (t->g->n / 16 + 4096) * ++t->grown);
+	tcp_make_room(t->f->fd, left + PACKETS * ++t->grown);
 }
 
 static struct turn *turn_new(struct plugin_ctx *c, const struct plugin_file *f,
-			     const struct tcp_given *g, struct turn *list)
+			     struct tcp_given *g, struct turn *list)
 {
 	struct turn *t = plugin_alloc(c, sizeof(*t));
 
@@ -191,12 +197,12 @@ static struct turn *turn_new(struct plugin_ctx *c, const struct plugin_file *f,
 
 static struct turn *sender_add(struct plugin_ctx *c, const struct plugin_file *f, struct turn *list)
 {
-	const struct tcp_given *g;
+	struct tcp_given *g;
 	struct turn *t;
 	size_t n;
 	long err;
 
-	g = tcp_turn_has(c, f) ? plugin_given(c, f, &n) : NULL;
+	g = tcp_turn_has(c, f) ? (struct tcp_given *)plugin_given(c, f, &n) : NULL;
 	if (!g || n < sizeof(*g) || n - sizeof(*g) < g->n)
 		return list;
 	t = turn_new(c, f, g, list);

@@ -143,6 +143,7 @@ static void job_free(struct job *job)
 
 	log_line("job %s ends", job->id);
 	timer_clear(&job->tick);
+	timer_clear(&job->look);
 	while (*at != job)
 		at = &(*at)->next;
 	*at = job->next;

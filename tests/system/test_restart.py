@@ -151,6 +151,32 @@ def flip(path):
         f.write(bytes([byte[0] ^ 0x10]))
 
 
+POPEN = """
+import os, sys
+n = 0
+while True:
+    n += 1
+    print(n, os.popen("echo child").read().strip(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("ckpt", USERS, indirect=True)
+def test_restarted_at_once_it_is_the_same_job(ckpt):
+    """Children of the new one may be known before it is, and be found when those of the old one are looked for."""
+    job = ckpt.launch(["/usr/bin/python3", "-c", POPEN])
+    job.wait_growth(20)
+    result = ckpt.checkpoint()
+    coordinators = ckpt.coordinators()
+    for _ in range(15):
+        job.kill()
+        job = ckpt.restart(result["image"], job)
+        for _ in range(5):
+            job.wait_growth(8)
+            listed = json.loads(ckpt.command("--list", "--json").stdout)["jobs"]
+            assert [j["job"] for j in listed] == [result["job"]], listed
+    assert ckpt.coordinators() == coordinators
+
+
 @pytest.mark.parametrize("way", ["directory", "link"])
 def test_newest_complete_generation(ckpt, way):
     images = generations(ckpt, 3)
