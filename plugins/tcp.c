@@ -65,14 +65,13 @@ int tcp_unread(int fd)
 /* The most that SO_RCVBUF gives to those without privileges, as it is told. */
 static int buffer_most(void)
 {
-	static int most;
-	int fd = most ? -1 : sock_new(AF_INET, SOCK_STREAM, 0);
+	int fd = sock_new(AF_INET, SOCK_STREAM, 0), most;
 
-	if (fd >= 0) {
-		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, INT32_MAX / 2);
-		most = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
-		sys_close(fd);
-	}
+	if (fd < 0)
+		return 0;
+	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, INT32_MAX / 2);
+	most = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
+	sys_close(fd);
 	return most;
 }
 
