@@ -62,34 +62,12 @@ int tcp_unread(int fd)
 	return n;
 }
 
-/* The most that SO_RCVBUF gives to those without privileges, as it is told. */
-static int buffer_most(void)
-{
-	int fd = sock_new(AF_INET, SOCK_STREAM, 0), most;
-
-	if (fd < 0)
-		return 0;
-	sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, INT32_MAX / 2);
-	most = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
-	sys_close(fd);
-	return most;
-}
-
-/*
- * SO_RCVBUF has another limit than SO_RCVLOWAT, and none with privileges. It may be the lower one (rmem_max; tcp_rmem's
- * is four times that since Linux 6.16), and then would take away room that there is.
- */
-static void buffer_set(int fd, int size)
-{
-	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2) && size <= buffer_most())
-		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, size / 2);
-}
-
+/* Behind SO_RCVLOWAT's limits there are those of SO_RCVBUF, and none with privileges. */
 static void buffer_enlarge(int fd, int want)
 {
-	int now = sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0);
-
-	if (now < want && sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2) && now < buffer_most())
+	if (sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0) >= want)
+		return;
+	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, want / 2))
 		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, want / 2);
 }
 
@@ -103,11 +81,9 @@ void tcp_make_room(int fd, uint64_t want)
 	n = want < INT32_MAX / 2 ? want : INT32_MAX / 2;
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks & ~BUF_LOCK_RCV);
-	buffer_enlarge(fd, n);
-	if (locks >= 0) /* which SO_RCVBUF has set */
-		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks & ~BUF_LOCK_RCV);
 	sock_set_int(fd, SOL_SOCKET, SO_RCVLOWAT, n);
 	sock_set_int(fd, SOL_SOCKET, SO_RCVLOWAT, low);
+	buffer_enlarge(fd, n);
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks);
 }
@@ -118,7 +94,8 @@ void tcp_room_return(int fd, int size)
 
 	if (sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0) == size)
 		return;
-	buffer_set(fd, size);
+	if (sock_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2))
+		sock_set_int(fd, SOL_SOCKET, SO_RCVBUF, size / 2);
 	if (locks >= 0)
 		sock_set_int(fd, SOL_SOCKET, BUF_LOCK, locks);
 }

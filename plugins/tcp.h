@@ -70,7 +70,7 @@ int tcp_unread(int fd) INET_HIDDEN;
  * may grow is raised by SO_RCVLOWAT, which anybody may.
  */
 void tcp_make_room(int fd, uint64_t want) INET_HIDDEN;
-/* Back to the size that it had, unless that may not be set. What waits stays. */
+/* Back to the size that it had, or to what may be set. What waits stays. */
 void tcp_room_return(int fd, int size) INET_HIDDEN;
 /* Have it tell its peer how much room there is: looking at what waits does. */
 void tcp_tell_room(int fd) INET_HIDDEN;
@@ -114,9 +114,7 @@ struct tcp_given {
 	uint32_t sent_end;  /* and end the stream behind the bytes */
 	union inet_name name;
 	uint32_t room; /* the giver's receive buffer, as it was before */
-	uint64_t left; /* what the other has not sent again yet: it keeps that up to date */
 };
-#define TCP_NOT_BEGUN UINT64_MAX
 
 /* Can the peer send again what it has sent? And is there no mark in it, which reading would lose? */
 bool tcp_is_drainable(struct plugin_ctx *c, const struct plugin_file *f,

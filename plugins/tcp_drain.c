@@ -9,25 +9,20 @@
  */
 #include "tcp.h"
 
-enum { READ_TRIES = 300000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 300000, STUCK_TRIES = 200 };
-enum { PACKETS = 1 << 18 /* bytes, a few large ones: of less room than for one the sender is not told */ };
+enum { READ_TRIES = 20000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 60000, STUCK_TRIES = 200 };
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
 
-/*
- * Read until the peer has nothing more; no more than n bytes. How many there were, -errno: nothing has come for half a
- * minute. A peer that has been without room for long tries seldom, and the connection would be lost.
- */
+/* Read until the peer has nothing more; no more than n bytes. How many there were, -errno. */
 static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
 {
 	struct inet_diag peer;
-	size_t at = 0, before;
+	size_t at = 0;
 	int tries;
 	bool clear;
 	long got;
 
 	for (tries = 0; tries < READ_TRIES; tries++) {
-		before = at;
 		clear = inet_diag_find(IPPROTO_TCP, &st->remote, &st->local, &peer) == 0 &&
 			tcp_way_is_clear(fd, &peer);
 		do {
@@ -40,7 +35,6 @@ static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
 			return at;
 		if (got < 0 && got != -EAGAIN)
 			return got;
-		tries = at > before ? 0 : tries;
 		sock_nap(READ_US);
 	}
 	return -ETIMEDOUT;
@@ -78,7 +72,6 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 	got = bytes_take(f->fd, st, (uint8_t *)(g + 1), n);
 	if (got >= 0) {
 		g->n = got;
-		g->left = TCP_NOT_BEGUN;
 		tcp_make_room(f->fd, waited);
 		tcp_turn_ready(c, other);
 		return g;
@@ -129,7 +122,7 @@ struct turn {
 	struct turn *next;
 	const struct plugin_file *f;
 	const struct plugin_file *other; /* taken from f: who sends it; else NULL */
-	struct tcp_given *g;
+	const struct tcp_given *g;
 	uint64_t at; /* sent; taken: bytes that have come when it was looked at last */
 	int idle, grown;
 	bool over;
@@ -158,7 +151,6 @@ static void turn_send(struct plugin_ctx *c, struct turn *t)
 		sent = sys_call6(__NR_sendto, t->f->fd, (long)(p + t->at), t->g->n - t->at,
 				 MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 		t->at += sent > 0 ? sent : 0;
-		__atomic_store_n(&t->g->left, t->g->n - t->at, __ATOMIC_RELAXED);
 	}
 	if (t->at == t->g->n)
 		turn_end(c, t, 0);
@@ -166,26 +158,23 @@ static void turn_send(struct plugin_ctx *c, struct turn *t)
 		turn_end(c, t, sent);
 }
 
-/*
- * Tell of the room there is; make more when nothing comes any more, and its sender is not ready. No more than that is
- * waiting for: the program would fill it, and there would be more with each checkpoint.
- */
+/* Tell of the room there is; make more when nothing comes any more, and its sender is not ready. */
 static void turn_receive(struct plugin_ctx *c, struct turn *t)
 {
-	uint64_t have = tcp_unread(t->f->fd), left = __atomic_load_n(&t->g->left, __ATOMIC_RELAXED);
+	uint64_t have = tcp_unread(t->f->fd);
 
 	t->over = tcp_turn_is_done(c, t->other);
 	tcp_tell_room(t->f->fd);
 	t->idle = have == t->at ? t->idle + 1 : 0;
 	t->at = have;
-	if (t->over || t->idle < STUCK_TRIES || left == TCP_NOT_BEGUN)
+	if (t->over || t->idle < STUCK_TRIES)
 		return;
 	t->idle = 0;
-	tcp_make_room(t->f->fd, left + PACKETS * ++t->grown);
+	tcp_make_room(t->f->fd, (t->g->n / 16 + 4096) * ++t->grown);
 }
 
 static struct turn *turn_new(struct plugin_ctx *c, const struct plugin_file *f,
-			     struct tcp_given *g, struct turn *list)
+			     const struct tcp_given *g, struct turn *list)
 {
 	struct turn *t = plugin_alloc(c, sizeof(*t));
 
@@ -197,12 +186,12 @@ static struct turn *turn_new(struct plugin_ctx *c, const struct plugin_file *f,
 
 static struct turn *sender_add(struct plugin_ctx *c, const struct plugin_file *f, struct turn *list)
 {
-	struct tcp_given *g;
+	const struct tcp_given *g;
 	struct turn *t;
 	size_t n;
 	long err;
 
-	g = tcp_turn_has(c, f) ? (struct tcp_given *)plugin_given(c, f, &n) : NULL;
+	g = tcp_turn_has(c, f) ? plugin_given(c, f, &n) : NULL;
 	if (!g || n < sizeof(*g) || n - sizeof(*g) < g->n)
 		return list;
 	t = turn_new(c, f, g, list);
@@ -261,22 +250,11 @@ static bool turns_step(struct plugin_ctx *c, struct turn *list)
 	return more;
 }
 
-/* What has been sent and received; as long as that grows there is hope. */
-static uint64_t turns_sum(const struct turn *list)
-{
-	uint64_t sum = 0;
-
-	for (; list; list = list->next)
-		sum += list->at;
-	return sum;
-}
-
 void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct turn *list = NULL, *t;
 	struct plugin_file *g;
-	uint64_t at = 0, before;
-	int idle = 0;
+	int tries = 0;
 
 	if (tcp_turn_is_done(c, f) && !f->data)
 		return;
@@ -286,12 +264,8 @@ void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 			list = receiver_add(c, g, list);
 		}
 	}
-	while (turns_step(c, list) && idle < TURNS_TRIES) {
+	while (turns_step(c, list) && tries++ < TURNS_TRIES)
 		sock_nap(TURNS_US);
-		before = at;
-		at = turns_sum(list);
-		idle = at == before ? idle + 1 : 0;
-	}
 	for (t = list; t; t = t->next) {
 		if (t->other)
 			tcp_room_return(t->f->fd, t->g->room);

@@ -22,7 +22,6 @@ enum {
 	ARRIVE_TRIES = 500, ARRIVE_US = 20,
 	TCP_LEVEL = IPPROTO_TCP,
 	ANY_BACKLOG = 16,
-	ROOM_ENOUGH = 1 << 14, /* bytes that any new socket has room for */
 };
 
 static bool state_get(struct plugin_ctx *c, const struct plugin_file *f, struct tcp_state *st)
@@ -392,6 +391,26 @@ static int bytes_send(int from, int to, const uint8_t *p, size_t n, int flags)
 	return 0;
 }
 
+/* Send what waited in f; *total is how much. */
+static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int from, int to,
+		      uint64_t *total)
+{
+	struct inet_part part;
+	unsigned int index = 1;
+	const uint8_t *p;
+	size_t n;
+	int err;
+
+	*total = 0;
+	while ((p = inet_part_next(c, f, PART_BYTES, &index, &part, &n))) {
+		err = bytes_send(from, to, p, n, part.arg ? MSG_OOB : 0);
+		if (err)
+			return plugin_fail(c, f, err, "what waited in it can't be put back");
+		*total += n;
+	}
+	return 0;
+}
+
 static uint64_t queue_size(struct plugin_ctx *c, const struct plugin_file *f)
 {
 	struct inet_part part;
@@ -402,30 +421,6 @@ static uint64_t queue_size(struct plugin_ctx *c, const struct plugin_file *f)
 	while (inet_part_next(c, f, PART_BYTES, &index, &part, &n))
 		total += n;
 	return total;
-}
-
-/*
- * Send what waited in f; *total is how much. Room is made beforehand: a new socket gets more of it, for it has not yet
- * seen that its packets are full ones (tcp_set_rcvlowat()).
- */
-static int queue_send(struct plugin_ctx *c, const struct plugin_file *f, int from, int to,
-		      uint64_t *total)
-{
-	struct inet_part part;
-	unsigned int index = 1;
-	const uint8_t *p;
-	size_t n;
-	int err;
-
-	*total = queue_size(c, f);
-	if (*total > ROOM_ENOUGH)
-		tcp_make_room(to, *total);
-	while ((p = inet_part_next(c, f, PART_BYTES, &index, &part, &n))) {
-		err = bytes_send(from, to, p, n, part.arg ? MSG_OOB : 0);
-		if (err)
-			return plugin_fail(c, f, err, "what waited in it can't be put back");
-	}
-	return 0;
 }
 
 /*
