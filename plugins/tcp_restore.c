@@ -70,7 +70,8 @@ static void left_look(void *arg, const struct inet_diag *d)
 		time_wait_end(d);
 }
 
-static bool port_has_left(const union inet_name *name)
+/* End what is left of a port. Was there anything? */
+static bool left_clear(const union inet_name *name)
 {
 	bool any = false;
 
@@ -98,7 +99,7 @@ static int name_bind(struct plugin_ctx *c, const struct plugin_file *f, int fd,
 	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	err = inet_bind(fd, name);
 	for (i = 0; err == -EADDRINUSE && i < NAME_TRIES; i++) {
-		port_has_left(name);
+		left_clear(name);
 		err = inet_bind(fd, name);
 		if (err)
 			sock_nap(NAME_TRY_US);
@@ -116,7 +117,7 @@ static void name_claim(int fd, const union inet_name *name)
 
 	sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	err = inet_bind(fd, name);
-	for (i = 0; err == -EADDRINUSE && port_has_left(name) && i < NAME_TRIES; i++) {
+	for (i = 0; err == -EADDRINUSE && left_clear(name) && i < NAME_TRIES; i++) {
 		sock_nap(NAME_TRY_US);
 		err = inet_bind(fd, name);
 	}

@@ -136,6 +136,7 @@ static struct job *job_new(const struct job_config *config)
 	return job;
 }
 
+/* ---- ends ---- */
 
 static void job_free(struct job *job)
 {
