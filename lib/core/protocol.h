@@ -124,9 +124,10 @@ struct msg_leader {
 	struct msg m;
 	int32_t pid, tid;
 	int32_t request;
-	uint32_t reserved;
+	uint32_t flags; /* LEADER_* */
 	struct job_config config;
 };
+enum { LEADER_FIRST = 1 }; /* it is the process that the job was started as */
 
 /* Before a MSG_LEADER with request 0: how the image is to differ from the job's others. */
 struct msg_target {

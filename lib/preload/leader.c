@@ -56,6 +56,7 @@ static bool ask_params(struct checkpoint *c, int request, const struct msg_targe
 	l.pid = sys_getpid();
 	l.tid = sys_gettid();
 	l.request = request;
+	l.flags = l.pid == preload.first_pid ? LEADER_FIRST : 0;
 	l.config = preload.config;
 	if (target && msg_send(c->save.conn, &target->m) < 0)
 		return false;
@@ -495,7 +496,7 @@ static void restore(struct checkpoint *c)
 	descriptors_restore_items(log_fd);
 	ipc_restore(log_fd);
 	fault(FAULT_RETURN_STATE);
-	if (c->ps.index == 0) /* the first that the coordinator knows is the job's first */
+	if (c->ps.index == 0) /* the job is known before anything of it runs */
 		hello_send(HELLO_RESTARTED);
 	fault(FAULT_RETURN_MEET);
 	restart_meet((struct restart_sync *)restart_control.sync);

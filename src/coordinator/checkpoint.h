@@ -59,6 +59,7 @@ struct member {
 	uint32_t place;	    /* in cp->members */
 	uint32_t index;	    /* among the job's processes, once all are frozen; parents first */
 	struct member *parent; /* then; NULL: outside of the job */
+	bool is_first;	    /* then; the job was started as it */
 	int tid;	    /* thread that was signalled last, 0: none */
 	int last_leader;    /* in the checkpoint before this one, 0: unknown */
 	unsigned nsignals;  /* sent to it, since it has a handler */

@@ -20,6 +20,7 @@ struct process {
 	struct member *member; /* its part in job->run, NULL: none */
 	int leader;	       /* thread that led its last checkpoint, 0: unknown */
 	int considered;	       /* the last request that it was to be a part of */
+	bool is_first;	       /* it says that the job was started as it */
 };
 
 /* A process that orphans of a job may become children of: an ancestor outside of the job. */

@@ -26,6 +26,15 @@ static void links_make(const struct checkpoint *cp, struct links *links)
 	}
 }
 
+/* Append those that have no parent in the job, the first or the others. How many there are in the order then. */
+static uint32_t roots_put(const struct checkpoint *cp, struct member **order, bool first, uint32_t done)
+{
+	for (uint32_t i = 0; i < cp->nmembers; i++)
+		if (!cp->members[i]->parent && cp->members[i]->is_first == first)
+			order[done++] = cp->members[i];
+	return done;
+}
+
 int members_order(struct checkpoint *cp)
 {
 	uint32_t n = cp->nmembers, done = 0, seen = 0;
@@ -38,9 +47,8 @@ int members_order(struct checkpoint *cp)
 		return -ENOMEM;
 	}
 	links_make(cp, links);
-	for (uint32_t i = 0; i < n; i++)
-		if (!cp->members[i]->parent)
-			order[done++] = cp->members[i];
+	done = roots_put(cp, order, true, done);
+	done = roots_put(cp, order, false, done);
 	for (; seen < done; seen++)
 		for (int32_t i = links[order[seen]->place].first; i >= 0; i = links[i].next)
 			order[done++] = cp->members[i];

@@ -5,8 +5,8 @@
 #include "checkpoint.h"
 
 /*
- * Put cp->members, of which each has its parent, into an order in which parents come before their children;
- * otherwise they stay in order. Sets place and index.
+ * Put cp->members, of which each has its parent, into an order in which parents come before their children, and
+ * before all the one that the job was started as; otherwise they stay in order. Sets place and index.
  */
 int members_order(struct checkpoint *cp); /* 0 or -ENOMEM */
 

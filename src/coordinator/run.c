@@ -139,7 +139,6 @@ static int op_discover(struct checkpoint *cp, struct text *why)
 	return err ? err : added ? added : n;
 }
 
-/* The order in which they became known: of those without a parent in the job the first is the job's. */
 static int members_sort(struct run *run)
 {
 	struct checkpoint *cp = &run->cp;
@@ -149,6 +148,7 @@ static int members_sort(struct run *run)
 		if (!p->member)
 			continue;
 		p->member->parent = parent_of(p);
+		p->member->is_first = p->is_first;
 		cp->members[n++] = p->member;
 	}
 	return members_order(cp);

@@ -67,6 +67,8 @@ static int take_leader(struct peer *p, const union any_msg *m)
 	log_line("pid %d leads request %d", pid, l->request);
 	if (!process)
 		process = process_add(pid, -1, &l->config);
+	if (process && l->flags & LEADER_FIRST)
+		process->is_first = true;
 	if (process && !l->request)
 		request_of_process(p, process);
 	else if (!process || !run_takes_leader(process, p, l->request))

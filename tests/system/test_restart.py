@@ -1,6 +1,7 @@
 """ckpt_restart towards the one who starts it: which image, exit status, signals, several at a time."""
 
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -338,3 +339,79 @@ def test_what_the_first_process_leaves_behind_ends_with_it_when_asked(ckpt):
     ckpt.file("end")
     ckpttest.wait_for(lambda: job.outer_pid() is None, job.story)
     assert job.running()
+
+
+# What outlives it has no parent in the job. Its own environment does not tell any more of which job it is.
+DAEMON = """
+import ctypes, os, sys, time
+if not os.fork():
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    while True:
+        time.sleep(10)
+os.wait()
+libc = ctypes.CDLL(None)
+strings = ctypes.POINTER(ctypes.c_void_p).in_dll(libc, "environ")
+for address in iter(iter(strings).__next__, None):
+    if ctypes.string_at(address).startswith(b"CKPT_JOB="):
+        ctypes.memset(address, ord("x"), 8)
+print("begun", flush=True)
+while not os.path.exists("end"):
+    time.sleep(0.01)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("ckpt", USERS, indirect=True)
+def test_the_first_process_is_the_first_of_an_image(ckpt):
+    """Also when a coordinator that has not seen it begin knows another before it, which has no parent in the job either."""
+    ckpt.file("daemon.py", DAEMON)
+    job = ckpt.launch(["/usr/bin/python3", "daemon.py"], ["--on-signal", "USR1=checkpoint+exit:9"])
+    job.wait_output("begun")
+    for _ in range(2):
+        for pid in ckpt.coordinators():
+            os.kill(pid, signal.SIGKILL)
+        ckpttest.wait_for(lambda: not ckpt.coordinators(), job.story)
+        assert len(json.loads(ckpt.command("--list", "--json").stdout)["jobs"][0]["members"]) == 1
+        job.signal(signal.SIGUSR1)
+        job.wait(expect=9)
+        image = glob.glob(ckpt.images + "/daemon-????????.ckpt")[0]
+        inspected = json.loads(ckpt.run("ckpt_inspect", "--json", image).stdout)
+        pids = [process["pid"] for process in inspected["processes"]]
+        assert len(pids) == 2 and pids[0] == job.pid, pids
+        job = ckpt.restart(image, job, ["--end-with-first"])
+        ckpt.wait_known(job)
+    ckpt.file("end")
+    job.wait(expect=7)
+
+
+# Hides all processes, and then leaves one to the capsule's init.
+HIDER = """
+import ctypes, os, sys, time
+print("begun", flush=True)
+while not os.path.exists("end"):
+    time.sleep(0.01)
+if ctypes.CDLL(None).mount(b"none", b"/proc", b"tmpfs", 0, None):
+    sys.exit(1)
+if not os.fork():
+    if not os.fork():
+        time.sleep(0.1)
+    os._exit(0)
+os.wait()
+time.sleep(0.5)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("ckpt", [pytest.param({"root": True}, id="root")], indirect=True)
+def test_a_job_that_hides_proc_runs_on(ckpt):
+    ckpt.file("hider.py", HIDER)
+    job = ckpt.launch(["/usr/bin/python3", "hider.py"])
+    job.wait_output("begun")
+    image = ckpt.checkpoint("--kill")["image"]
+    job.wait(check=False)
+    job = ckpt.restart(image, job)
+    ckpt.wait_known(job)
+    ckpt.file("end")
+    job.wait(expect=7)

@@ -26,6 +26,17 @@ UNIT_TEST(order_puts_parents_first)
 	}
 }
 
+UNIT_TEST(order_begins_with_what_the_job_was_started_as)
+{
+	static const int expected[] = {2, 0, 1};
+
+	set_up(OP_CHECKPOINT, 3);
+	w.members[2]->is_first = true;
+	ck_assert_int_eq(members_order(&w.cp), 0);
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_ptr_eq(w.cp.members[i], w.members[expected[i]]);
+}
+
 UNIT_TEST(order_of_a_ring_is_none)
 {
 	set_up(OP_CHECKPOINT, 2);
