@@ -44,6 +44,7 @@ enum {
 struct init {
 	struct restart *r;
 	int events;
+	int proc; /* the capsule's /proc: the program may put something else there */
 	struct plugin_ctx *descriptors;
 	int place; /* keeps the name of our terminal in the capsule (devpts.h), -1: nothing to keep */
 	struct special_own own;
@@ -103,6 +104,7 @@ static void log_open(struct init *in)
 		r->log_fd = fcntl(open("/dev/null", O_WRONLY | O_CLOEXEC), F_DUPFD_CLOEXEC, base);
 	if (r->log_fd != base)
 		die("cannot have descriptor %d:", base);
+	in->proc = fd_raise(r, open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 static void descriptors_prepare(struct init *in)
@@ -538,27 +540,24 @@ static bool is_standin(const struct init *in, int pid)
 }
 
 /* True when nobody is left in the capsule but us and stand-ins, who end with us. */
-static bool all_ended(const struct init *in)
+static bool all_ended(const struct init *in, DIR *proc)
 {
-	DIR *dir = opendir("/proc");
 	bool ended = true;
 	struct dirent *e;
 
-	while (dir && ended && (e = readdir(dir))) {
+	rewinddir(proc);
+	while (ended && (e = readdir(proc))) {
 		int pid = atoi(e->d_name);
 
-		if (pid > 1 && !is_standin(in, pid))
-			ended = false;
+		ended = pid <= 1 || is_standin(in, pid);
 	}
-	if (dir)
-		closedir(dir);
 	return ended;
 }
 
 static void __attribute__((noreturn)) reap(struct init *in)
 {
 	int root = in->r->processes[0].rec.pid, status;
-	bool own_pids = !in->r->opt.no_capsule;
+	DIR *proc = in->r->opt.no_capsule ? NULL : fdopendir(in->proc);
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WUNTRACED | WCONTINUED | __WALL)) > 0 || errno == EINTR) {
@@ -568,25 +567,40 @@ static void __attribute__((noreturn)) reap(struct init *in)
 				   : WIFCONTINUED(status) ? EVENT_CONTINUED
 							  : EVENT_ENDED,
 				   status, -1);
-		if (own_pids && all_ended(in))
+		if (proc && all_ended(in, proc))
 			break;
 	}
 	_exit(0);
 }
 
+static int ascending(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Keep these, of which some may be -1. */
+static void close_others(int *keep, size_t n)
+{
+	int from = 0;
+
+	qsort(keep, n, sizeof(*keep), ascending);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > from)
+			syscall(SYS_close_range, from, keep[i] - 1, 0);
+		from = keep[i] + 1;
+	}
+	syscall(SYS_close_range, from, ~0u, 0);
+}
+
 static void started(struct init *in)
 {
-	int events = in->events;
+	int keep[] = {in->events, in->place, in->proc};
 	int pidfd = syscall(SYS_pidfd_open, in->r->processes[0].rec.pid, 0);
 
 	image_key_wipe(&in->r->image.key, sizeof(in->r->image.key));
 	image_key_wipe(&in->job->key, sizeof(in->job->key));
-	event_send(events, EVENT_STARTED, 0, pidfd);
-	if (events > 0)
-		syscall(SYS_close_range, 0, events - 1, 0);
-	if (in->place >= 0)
-		in->place = dup2(in->place, events + 1);
-	syscall(SYS_close_range, events + 1 + (in->place >= 0), ~0u, 0);
+	event_send(in->events, EVENT_STARTED, 0, pidfd);
+	close_others(keep, ARRAY_SIZE(keep));
 }
 
 void init_run(struct restart *r, int events)
