@@ -24,6 +24,14 @@ static bool tty_match(const struct plugin_file *f)
 	return !err || (err == -EIO && (f->rdev == DEV_TTY || pts_is_slave(f->rdev)));
 }
 
+/* Of our session: only then does it tell. */
+static bool is_controlling(int fd)
+{
+	int session;
+
+	return sys_ioctl(fd, TIOCGSID, &session) == 0;
+}
+
 static void tty_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct tty_state st = {.numbers = plugin_std_numbers(c, f)};
@@ -34,8 +42,8 @@ static void tty_save(struct plugin_ctx *c, struct plugin_file *f)
 		plugin_outside(c, f, "its terminal is gone");
 		return;
 	}
-	if (!st.numbers && f->rdev != DEV_TTY)
-		plugin_refuse(c, f, "it is not the terminal the program was started on");
+	if (!st.numbers && f->rdev != DEV_TTY && !is_controlling(f->fd))
+		plugin_refuse(c, f, "it is neither the terminal the program was started on nor that of its session");
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }
 
@@ -46,11 +54,33 @@ static bool is_tty(int fd)
 	return fd >= 0 && sys_ioctl(fd, TCGETS, &t) == 0;
 }
 
+/*
+ * By the name that it has: /dev/tty would not tell the next checkpoint which terminal it is, where one of the job's
+ * own has the same number.
+ */
+static int open_by_name(struct plugin_ctx *c, const struct plugin_file *f)
+{
+	struct tty_state st;
+	int own, number, fd = -1;
+	size_t n;
+
+	if (f->rdev == DEV_TTY || !plugin_get(c, f, 0, &st, sizeof(st), &n))
+		return -1;
+	for (number = 0; fd < 0 && number < 3; number++) {
+		own = plugin_std_fd(c, number);
+		if (st.numbers & 1u << number && is_tty(own))
+			fd = plugin_open_again(own, f->flags | O_NOCTTY);
+	}
+	return fd;
+}
+
 /* The terminal opened anew: an open file of our own, whose flags are nobody else's business. */
 static int own_terminal(struct plugin_ctx *c, const struct plugin_file *f)
 {
-	int n, fd = sys_open("/dev/tty", plugin_open_flags(f->flags) | O_NOCTTY | O_CLOEXEC, 0);
+	int n, fd = open_by_name(c, f);
 
+	if (fd < 0)
+		fd = sys_open("/dev/tty", plugin_open_flags(f->flags) | O_NOCTTY | O_CLOEXEC, 0);
 	for (n = 0; fd < 0 && n < 3; n++)
 		if (is_tty(plugin_std_fd(c, n)))
 			fd = sys_fcntl(plugin_std_fd(c, n), F_DUPFD_CLOEXEC, 0);

@@ -207,6 +207,91 @@ def test_tmux(ckpt, terminals):
     t.await_text("[exited]")
 
 
+class Numbers:
+    """Pseudo terminals that take all numbers but one."""
+
+    def __init__(self):
+        self.pairs = []
+
+    def leave(self, number):
+        """Have the one that is made next have this number."""
+        while True:
+            pair = os.openpty()
+            name = os.ttyname(pair[1])
+            if name == "/dev/pts/%d" % number:
+                for fd in pair:
+                    os.close(fd)
+                return
+            assert len(self.pairs) < 500, name
+            self.pairs.append(pair)
+
+    def close(self):
+        for fd in [fd for pair in self.pairs for fd in pair]:
+            os.close(fd)
+
+
+# Its parent gives it the terminal, which is not that of its session; its own has a number.
+PAIR = """
+import os, pty, sys, time
+if os.fork():
+    os.wait()
+    sys.exit()
+os.setsid()
+master, slave = pty.openpty()
+print("inside", os.ttyname(slave), flush=True)
+outside = os.open(os.ttyname(0), os.O_RDWR | os.O_NOCTTY)
+while True:
+    line = os.read(outside, 100)
+    os.write(outside, b"got " + line)
+    os.write(master, b"to the inside\\n")
+    os.write(outside, os.read(slave, 100))
+"""
+
+
+@pytest.mark.parametrize("ckpt", USERS, indirect=True)
+def test_number_of_one_inside(ckpt, terminals):
+    """The terminal of the restart has the number of one of the job's own."""
+    t = launch(ckpt, terminals, [PYTHON, ckpt.file("pair.py", PAIR)])
+    t.await_text("inside")
+    number = int(t.shown().split("/dev/pts/")[1].split()[0])
+    for round in "abc":
+        t.type(round + "\n")
+        t.await_text("got " + round, "to the inside")
+        numbers = Numbers()
+        image = checkpoint(ckpt)
+        t.p.wait()
+        t.close()
+        numbers.leave(number)
+        t = terminals([ckpt.installed.bin("ckpt_restart"), image])
+        numbers.close()
+    t.type("d\n")
+    t.await_text("got d", "to the inside")
+
+
+# Its standard streams are others; it has the terminal as tcsh has.
+APART = """
+import os
+fd = os.dup(0)
+name = os.ttyname(fd)
+null = os.open("/dev/null", os.O_RDWR)
+for n in range(3):
+    os.dup2(null, n)
+os.write(fd, b"begun\\n")
+while True:
+    os.write(fd, b"got " + os.read(fd, 100))
+"""
+
+
+@pytest.mark.parametrize("ckpt", USERS, indirect=True)
+def test_terminal_that_is_no_standard_stream(ckpt, terminals):
+    t = launch(ckpt, terminals, [PYTHON, ckpt.file("apart.py", APART)])
+    t.await_text("begun")
+    for round in "abc":
+        t = restart(ckpt, terminals, t)
+        t.type(round + "\n")
+        t.await_text("got " + round)
+
+
 def ticks_shown(t):
     numbers = [line.rpartition("tick ")[2].strip() for line in t.shown().splitlines() if "tick " in line]
     return max([int(n) for n in numbers if n.isdigit()], default=0)
