@@ -67,7 +67,7 @@ static int check_stopped(struct member *m, const struct proc_status *s, int sign
 		return 0;
 	m->stopped = true;
 	if (!m->tracer)
-		m->tracer = tracer_start(m->pid, signo);
+		m->tracer = tracer_start(m->pid, signo, m->cp->request);
 	err = m->tracer ? tracer_state(m->tracer) : -ENOMEM;
 	if (err)
 		text_put(why, "pid %d (%s) is stopped, and can't be traced to be asked (%s): continue it first (kill -CONT)",

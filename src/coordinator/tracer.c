@@ -2,7 +2,7 @@
  * A process that has been stopped by a signal runs again by SIGCONT only, which its parent is told of. But one
  * that is traced runs when its tracer says so. So a child of ours seizes all its threads with ptrace(2).
  * Stopped threads are in the tracer's hands then; each stays where it is until the reserved signal is
- * pending for it, and so runs nothing but the handler. When the tracer ends the kernel finds that the process
+ * pending for it, sent for this request, and so runs nothing but the handler. When the tracer ends the kernel finds that the process
  * is still stopped by its signal, and stops every thread before it returns to the program; of this nobody
  * is told.
  *
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_NS = 300000 };
+enum { LOOK_NS = 300000, PEEK_MAX = 16 };
 
 struct tracer {
 	struct tracer *next; /* of those that are ending */
@@ -49,7 +49,7 @@ struct thread {
 };
 
 struct hold {
-	int pid, signo, err;
+	int pid, signo, request, err;
 	struct thread *threads;
 	unsigned n;
 	bool more; /* a thread was found that was not known */
@@ -95,21 +95,45 @@ static void take_stop(struct hold *h, int tid, int status)
 		ptrace(PTRACE_CONT, tid, NULL, status >> 16 ? 0L : (long)WSTOPSIG(status));
 }
 
+/*
+ * From us with the number of the request, or from the leader, who parks the thread. One of an earlier request may wait
+ * there, too: its handler would be sent back, and the program run.
+ */
+static bool is_call(const struct hold *h, const siginfo_t *si)
+{
+	return si->si_signo == h->signo &&
+	       (si->si_code == SI_TKILL || (si->si_code == SI_QUEUE && si->si_value.sival_int == h->request));
+}
+
+static bool is_called(const struct hold *h, int tid)
+{
+	struct __ptrace_peeksiginfo_args args = {.nr = PEEK_MAX};
+	siginfo_t si[PEEK_MAX];
+	long n;
+
+	while ((n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, si)) > 0) {
+		for (long i = 0; i < n; i++)
+			if (is_call(h, &si[i]))
+				return true;
+		args.off += n;
+	}
+	return false;
+}
+
 static void let_go_if_called(struct hold *h, struct thread *t)
 {
 	struct proc_status s;
 
-	if (!t->held || proc_status(h->pid, t->tid, &s) || !(s.pending >> (h->signo - 1) & 1))
+	if (!t->held || proc_status(h->pid, t->tid, &s) || !(s.pending >> (h->signo - 1) & 1) || !is_called(h, t->tid))
 		return;
 	t->held = false;
 	t->runs = true;
 	ptrace(PTRACE_CONT, t->tid, NULL, 0L);
 }
 
-static void __attribute__((noreturn)) hold(int pid, int signo, int report, pid_t parent)
+static void __attribute__((noreturn)) hold(struct hold h, int report, pid_t parent)
 {
 	const struct timespec look = {.tv_nsec = LOOK_NS};
-	struct hold h = {.pid = pid, .signo = signo};
 	int status, tid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -117,7 +141,7 @@ static void __attribute__((noreturn)) hold(int pid, int signo, int report, pid_t
 		_exit(1);
 	do {
 		h.more = false;
-		proc_each_thread(pid, seize, &h);
+		proc_each_thread(h.pid, seize, &h);
 	} while (h.more && !h.err);
 	if (!h.n && !h.err)
 		h.err = -ESRCH;
@@ -132,13 +156,13 @@ static void __attribute__((noreturn)) hold(int pid, int signo, int report, pid_t
 	}
 }
 
-static void __attribute__((noreturn)) be_tracer(int pid, int signo, int report, pid_t parent)
+static void __attribute__((noreturn)) be_tracer(struct hold h, int report, pid_t parent)
 {
 	if (dup2(report, 3) != 3)
 		_exit(1);
 	close_range(4, ~0u, 0);
 	signal(SIGCHLD, SIG_DFL);
-	hold(pid, signo, 3, parent);
+	hold(h, 3, parent);
 }
 
 /* ---- the coordinator ---- */
@@ -194,7 +218,7 @@ static int watch_tracer(struct tracer *t, int report)
 	return loop_add(&t->report, EPOLLIN) || loop_add(&t->ended, EPOLLIN) ? -ENOMEM : 0;
 }
 
-struct tracer *tracer_start(int pid, int signo)
+struct tracer *tracer_start(int pid, int signo, int request)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
 	pid_t parent = getpid();
@@ -207,7 +231,7 @@ struct tracer *tracer_start(int pid, int signo)
 	t->state = -EAGAIN;
 	t->pid = fork();
 	if (t->pid == 0)
-		be_tracer(pid, signo, pair[1], parent);
+		be_tracer((struct hold){.pid = pid, .signo = signo, .request = request}, pair[1], parent);
 	close(pair[1]);
 	if (t->pid > 0 && !watch_tracer(t, pair[0])) {
 		log_line("pid %d is stopped: traced by pid %d", pid, t->pid);

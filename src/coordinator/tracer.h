@@ -9,10 +9,10 @@
 struct tracer;
 
 /*
- * Take hold of a process. From then on each of its threads runs as soon as signo is sent to it. NULL without
- * memory or process.
+ * Take hold of a process. From then on each of its threads runs as soon as signo is sent to it, with the number of the
+ * request or by another of them. NULL without memory or process.
  */
-struct tracer *tracer_start(int pid, int signo);
+struct tracer *tracer_start(int pid, int signo, int request);
 /* 0 when the process is held, -EAGAIN while it is not yet, or -errno when it can't be. */
 int tracer_state(const struct tracer *t);
 /* Who holds it, for TracerPid of the process. */
