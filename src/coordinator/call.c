@@ -45,6 +45,20 @@ static int check_user(const struct member *m, const struct proc_status *s, struc
 	return 0;
 }
 
+/*
+ * It may be killed for what libckpt does, and would be restored without. What we have ourselves is that of a container
+ * around both.
+ */
+static int check_seccomp(const struct member *m, const struct proc_status *s, struct text *why)
+{
+	struct proc_status own;
+
+	if (proc_status(getpid(), 0, &own) || (s->seccomp == own.seccomp && s->filters == own.filters))
+		return 0;
+	text_put(why, "pid %d (%s) has restricted its system calls (seccomp): that can't be restored", m->pid, m->name);
+	return -EOPNOTSUPP;
+}
+
 static int check_tracer(const struct member *m, const struct proc_status *s, struct text *why)
 {
 	struct proc_stat tracer;
@@ -106,6 +120,8 @@ static int check_process(struct member *m, const struct proc_status *s, int sign
 {
 	int err = check_user(m, s, why);
 
+	if (!err)
+		err = check_seccomp(m, s, why);
 	if (!err)
 		err = check_tracer(m, s, why);
 	if (!err)

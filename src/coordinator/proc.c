@@ -131,6 +131,14 @@ static uint64_t status_hex(const char *status, const char *key)
 	return p ? parse_hex(&p) : 0;
 }
 
+/* 0 when this kernel does not tell. */
+static uint32_t status_dec(const char *status, const char *key)
+{
+	const char *p = proc_field(status, key);
+
+	return p ? parse_dec(&p) : 0;
+}
+
 /* The last number of the NSpid line. */
 static int innermost_pid(const char *status)
 {
@@ -168,6 +176,8 @@ int proc_status(int pid, int tid, struct proc_status *s)
 	s->pending = status_hex(status, "SigPnd:");
 	s->blocked = status_hex(status, "SigBlk:");
 	s->caught = status_hex(status, "SigCgt:");
+	s->seccomp = status_dec(status, "Seccomp:");
+	s->filters = status_dec(status, "Seccomp_filters:");
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct proc_status {
 	uint32_t uid[4]; /* real, effective, saved, file system */
 	uint64_t pending; /* for this thread alone */
 	uint64_t blocked, caught;
+	uint32_t seccomp, filters; /* mode, and how many filters there are */
 };
 int proc_status(int pid, int tid, struct proc_status *s);
 
