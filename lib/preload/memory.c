@@ -170,8 +170,11 @@ static void copy_unreadable(void *to, uint64_t start, uint64_t n)
 
 	if (fd < 0)
 		return;
-	for (uint64_t at = 0; at < n; at += CKPT_PAGE)
-		io_pread(fd, (uint8_t *)to + at, CKPT_PAGE, start + at);
+	for (uint64_t at = 0; at < n;) {
+		long r = sys_call4(__NR_pread64, fd, (uint8_t *)to + at, n - at, start + at);
+
+		at += r < CKPT_PAGE ? CKPT_PAGE : ALIGN_DOWN((uint64_t)r, CKPT_PAGE);
+	}
 	sys_close(fd);
 }
 
@@ -439,6 +442,39 @@ static void save_huge(struct save *s, const struct map_line *m)
 	}
 }
 
+static int copy_own(void *arg, uint64_t start, uint64_t end, enum page_kind kind)
+{
+	const struct copy *c = arg;
+
+	if (kind == PAGE_OWN)
+		copy_run(c->save, c->m, STREAM_MEMORY, start, start, end);
+	return c->save->err;
+}
+
+/*
+ * What the copy will not have. Reservations of many GiB are among it, of which little has been touched. An empty piece at
+ * the beginning says that the area has been seen.
+ */
+static void save_not_inherited(struct save *s, const struct map_line *m)
+{
+	struct copy c = {.save = s, .m = m};
+	struct page_scan scan;
+	int r;
+
+	if (m->ino) {
+		copy_run(s, m, STREAM_MEMORY, m->start, m->start, m->end);
+		return;
+	}
+	save_piece(s, STREAM_MEMORY, m->start, 0);
+	r = page_scan_open(&scan);
+	if (r == 0) {
+		r = page_scan(&scan, m->start, m->end, copy_own, &c);
+		sys_close(scan.fd);
+	}
+	if (r < 0)
+		s->err = r;
+}
+
 void memory_save(struct memory *m, struct save *s, const struct process_state *ps)
 {
 	const char *p = m->maps, *end = m->maps + m->maps_len;
@@ -460,7 +496,7 @@ void memory_save(struct memory *m, struct save *s, const struct process_state *p
 		else if (a == AREA_HUGE)
 			save_huge(s, &line);
 		else if (!vmflag(flags, "dp") && (vmflag(flags, "dc") || vmflag(flags, "wf")))
-			copy_run(s, &line, STREAM_MEMORY, line.start, line.start, line.end);
+			save_not_inherited(s, &line);
 	}
 	if (r < 0)
 		s->err = r;
