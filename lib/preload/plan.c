@@ -84,12 +84,13 @@ static int on_pages(void *arg, uint64_t start, uint64_t end, enum page_kind kind
 {
 	struct planner *pl = arg;
 
-	if (kind == PAGE_GUARD)
-		add_guard(pl, start, end);
-	if (kind != PAGE_OWN)
+	if (kind == PAGE_OF_FILE)
 		return 0;
 	add_text(pl, start);
-	add_memory(pl, start, end, false);
+	if (kind == PAGE_GUARD)
+		add_guard(pl, start, end);
+	else
+		add_memory(pl, start, end, false);
 	if (pl->text_from < end)
 		pl->text_from = end;
 	return 0;
