@@ -75,7 +75,7 @@ int contents_room(const struct beside_file *f, int fd)
 
 	if (fstatvfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (f->file->how == CONTENTS_CLONE)
+	if (f->file->how == CONTENTS_CLONE || !fs.f_blocks) /* memory, or a file system that does not tell */
 		return 0;
 	return f->file->bytes > (geteuid() ? fs.f_bavail : fs.f_bfree) * fs.f_frsize + st.st_blocks * 512ull ? -ENOSPC : 0;
 }
