@@ -29,9 +29,10 @@ static bool pipe_match(const struct plugin_file *f)
 	return S_ISFIFO(f->mode) && !(f->flags & O_PATH);
 }
 
+/* One that has been removed is as good as a pipe. */
 static bool is_fifo(const struct plugin_file *f)
 {
-	return f->link[0] == '/';
+	return f->link[0] == '/' && !str_ends(f->link, " (deleted)");
 }
 
 typedef bool end_test(const struct plugin_file *f);
