@@ -293,6 +293,17 @@ static int cut_back(struct plugin_ctx *c, const struct plugin_file *f, const str
 	return err ? plugin_fail(c, f, err, "can't be cut back to %lu bytes", (unsigned long)f->size) : 0;
 }
 
+/* Of what has the content of that time: others take a newer one for changed. Only its owner may. */
+static void time_put_back(const struct plugin_file *f)
+{
+	const struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{f->mtime_ns / 1000000000, f->mtime_ns % 1000000000},
+	};
+
+	sys_call4(__NR_utimensat, f->fd, NULL, times, 0);
+}
+
 /* Cut a log back, or put the saved content in its place. */
 static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
 {
@@ -309,6 +320,8 @@ static int content_restore(struct plugin_ctx *c, struct plugin_file *f, enum fil
 		return cut_back(c, f, &st);
 	if (use == FILE_IN_PLACE || (use == FILE_SEQUENTIAL && f->object && !is_same(f, &st))) {
 		err = plugin_object_fd(c, f, f->object);
+		if (err >= 0)
+			time_put_back(f);
 		return err < 0 ? err : companions_set_aside(c, f);
 	}
 	return use == FILE_SEQUENTIAL ? cut_back(c, f, &st) : 0;
