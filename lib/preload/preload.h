@@ -109,6 +109,9 @@ struct parked {
 	uint64_t caps[4];
 	int32_t nice; /* also of policies that sched_setattr(2) has none for */
 	int32_t securebits, no_new_privs, mce_kill;
+	int32_t ioprio; /* ioprio_get(2) */
+	int32_t memory_policy; /* get_mempolicy(2): mode with its flags; */
+	uint64_t memory_nodes[4];
 	struct sched_state sched;
 	struct queued_signals queued; /* private to the thread */
 	char comm[16];

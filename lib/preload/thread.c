@@ -7,6 +7,7 @@
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/mempolicy.h>
 #include <linux/rseq.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include "ipc.h"
 #include "frozen.h"
 
+enum { IOPRIO_THREAD = 1 /* IOPRIO_WHO_PROCESS of linux/ioprio.h */ };
 enum { RSEQ_SIGNATURE = 0x53053053 /* RSEQ_SIG of x86 in glibc */ };
 
 /* ---- queued signals ---- */
@@ -193,6 +195,23 @@ static bool rseq_is_registered(const struct parked *p)
 	return false;
 }
 
+/* As numactl(8) and ionice(1) set them. */
+static void policies_save(struct parked *p)
+{
+	p->ioprio = sys_call2(__NR_ioprio_get, IOPRIO_THREAD, 0);
+	if (sys_call5(__NR_get_mempolicy, &p->memory_policy, p->memory_nodes, 8 * sizeof(p->memory_nodes), 0, 0))
+		p->memory_policy = MPOL_DEFAULT;
+}
+
+/* Behind nice(2), which decides where nobody has set another. Another machine may not have the same nodes. */
+static void policies_restore(const struct parked *p)
+{
+	if (p->ioprio >= 0 && p->ioprio != sys_call2(__NR_ioprio_get, IOPRIO_THREAD, 0))
+		sys_call3(__NR_ioprio_set, IOPRIO_THREAD, 0, p->ioprio);
+	if (p->memory_policy != MPOL_DEFAULT)
+		sys_call3(__NR_set_mempolicy, p->memory_policy, p->memory_nodes, 8 * sizeof(p->memory_nodes) + 1);
+}
+
 void thread_save(struct parked *p, ucontext_t *uc)
 {
 	long r;
@@ -213,6 +232,7 @@ void thread_save(struct parked *p, ucontext_t *uc)
 	sys_call4(__NR_sched_getattr, 0, &p->sched, sizeof(p->sched), 0);
 	r = sys_call3(__NR_sched_getaffinity, 0, sizeof(p->affinity), p->affinity);
 	p->affinity_len = r > 0 ? r : 0;
+	policies_save(p);
 	p->rseq_registered = rseq_is_registered(p);
 	caps_save(p);
 	private_signals_save(&p->queued, p->tid);
@@ -242,6 +262,7 @@ void thread_restore(struct parked *p)
 		sys_call3(__NR_sched_setaffinity, 0, p->affinity_len, p->affinity);
 	sys_call3(__NR_sched_setattr, 0, &p->sched, 0);
 	sys_call3(__NR_setpriority, PRIO_PROCESS, 0, p->nice);
+	policies_restore(p);
 	if (p->mce_kill != PR_MCE_KILL_DEFAULT)
 		sys_prctl(PR_MCE_KILL, PR_MCE_KILL_SET, p->mce_kill, 0, 0);
 	if (p->no_new_privs)
