@@ -69,7 +69,7 @@ static bool item_parse(const char *line, struct epoll_item *item)
 struct ranks {
 	uint32_t mask;
 	struct rank {
-		int32_t number_plus_1; /* 0: free */
+		uint32_t number_plus_1; /* 0: free */
 		int32_t count;
 	} * table;
 };
@@ -89,9 +89,9 @@ static bool ranks_init(struct plugin_ctx *c, struct ranks *r, const char *info)
 }
 
 /* How many items under this number came before. */
-static int ranks_next(struct ranks *r, int number)
+static int ranks_next(struct ranks *r, uint32_t number)
 {
-	uint32_t i = (uint32_t)number & r->mask;
+	uint32_t i = number & r->mask;
 
 	while (r->table[i].number_plus_1 && r->table[i].number_plus_1 != number + 1)
 		i = (i + 1) & r->mask;
