@@ -107,16 +107,17 @@ struct parked {
 	uint64_t tid_address;
 	uint64_t timerslack;
 	uint64_t caps[4];
-	int32_t nice; /* also of policies that sched_setattr(2) has none for */
-	int32_t securebits, no_new_privs, mce_kill;
-	int32_t ioprio; /* ioprio_get(2) */
-	int32_t memory_policy; /* get_mempolicy(2): mode with its flags; */
-	uint64_t memory_nodes[4];
+	int32_t securebits;
+	int16_t ioprio;		/* ioprio_get(2), -1: unknown */
+	uint16_t memory_policy; /* get_mempolicy(2): mode with its flags; */
+	uint64_t memory_nodes;
 	struct sched_state sched;
 	struct queued_signals queued; /* private to the thread */
 	char comm[16];
 	uint8_t affinity[64];
 	uint32_t affinity_len;
+	int8_t nice; /* also of policies that sched_setattr(2) has none for */
+	int8_t no_new_privs, mce_kill;
 	bool rseq_registered;
 };
 

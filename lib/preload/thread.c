@@ -195,12 +195,17 @@ static bool rseq_is_registered(const struct parked *p)
 	return false;
 }
 
-/* As numactl(8) and ionice(1) set them. */
-static void policies_save(struct parked *p)
+/* As numactl(8) and ionice(1) set them. Of nodes the first 64. Apart, for the stack of a thread may have little room. */
+static void __attribute__((noinline)) policies_save(struct parked *p)
 {
+	uint64_t nodes[16] = {0}; /* 1024 is the most that a kernel has */
+	int mode;
+
 	p->ioprio = sys_call2(__NR_ioprio_get, IOPRIO_THREAD, 0);
-	if (sys_call5(__NR_get_mempolicy, &p->memory_policy, p->memory_nodes, 8 * sizeof(p->memory_nodes), 0, 0))
-		p->memory_policy = MPOL_DEFAULT;
+	if (sys_call5(__NR_get_mempolicy, &mode, nodes, 8 * sizeof(nodes), 0, 0))
+		mode = MPOL_DEFAULT;
+	p->memory_policy = mode;
+	p->memory_nodes = nodes[0];
 }
 
 /* Behind nice(2), which decides where nobody has set another. Another machine may not have the same nodes. */
@@ -209,7 +214,7 @@ static void policies_restore(const struct parked *p)
 	if (p->ioprio >= 0 && p->ioprio != sys_call2(__NR_ioprio_get, IOPRIO_THREAD, 0))
 		sys_call3(__NR_ioprio_set, IOPRIO_THREAD, 0, p->ioprio);
 	if (p->memory_policy != MPOL_DEFAULT)
-		sys_call3(__NR_set_mempolicy, p->memory_policy, p->memory_nodes, 8 * sizeof(p->memory_nodes) + 1);
+		sys_call3(__NR_set_mempolicy, p->memory_policy, &p->memory_nodes, 8 * sizeof(p->memory_nodes) + 1);
 }
 
 void thread_save(struct parked *p, ucontext_t *uc)
