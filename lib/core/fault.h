@@ -32,7 +32,8 @@
 	P(LEADER_FROZEN, "leader-frozen")		  /* all threads stand still */            \
 	E(COLLECT_SHARED, "collect-shared")		  /* mapping the memory for all */         \
 	E(COLLECT_LISTS, "collect-lists")		  /* what is open and mapped */            \
-	E(COLLECT_STATE, "collect-state")		  /* process, threads, descriptors */      \
+	E(COLLECT_PROCESS, "collect-process")		  /* process and threads */                \
+	E(COLLECT_STATE, "collect-state")		  /* and descriptors */                    \
 	E(COLLECT_CONTENTS, "collect-contents")		  /* content of a large file */            \
 	E(COLLECT_MEMORY, "collect-memory")		  /* what the copy would not have */       \
 	P(LEADER_DRAINED, "leader-drained")		  /* told to copy itself */                \

@@ -94,9 +94,9 @@ struct rec_process {
 	int32_t oom_score_adj;
 	uint32_t no_new_privs;
 	uint32_t main_exited;  /* the main thread is a zombie */
-	uint64_t monotonic_ns; /* clocks at the freeze */
+	uint64_t monotonic_ns; /* clocks when all are frozen and have told their descriptors */
 	uint64_t boottime_ns;
-	uint64_t realtime_ns;
+	uint64_t realtime_ns; /* and at the freeze */
 	uint64_t control; /* address of libckpt's struct restart_control (restart.h) */
 	uint64_t caps[4]; /* effective, permitted, inheritable, ambient */
 	struct rec_mm mm;

@@ -249,14 +249,17 @@ static int collect(struct checkpoint *c)
 	/* Where code and heap begin is as it was at the exec, and random. */
 	c->shared.own->lineage = image_checksum(&c->ps.rec.mm, offsetof(struct rec_mm, brk));
 	save_threads(c);
+	r = fault(FAULT_COLLECT_PROCESS);
 	ipc_save(s);
 	descriptors_save(s);
 	ipc_save_limits(s);
-	r = fault(FAULT_COLLECT_STATE);
+	if (r == 0)
+		r = fault(FAULT_COLLECT_STATE);
 	if (r == 0)
 		r = shared_barrier(&c->shared, SHARED_SAVED);
 	if (r < 0)
 		return r;
+	process_save_clocks(&c->ps, s);
 	memory_save(&c->memory, s, &c->ps);
 	if (!s->err)
 		s->err = fault(FAULT_COLLECT_MEMORY);

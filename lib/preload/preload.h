@@ -402,6 +402,8 @@ void process_take_signals(struct process_state *ps) HIDDEN;
 void process_list(struct process_state *ps, struct save *s) HIDDEN;
 /* Behind SHARED_LISTED: ask the kernel; add records; refuse what can't be. stopped: it runs for us only. */
 void process_save(struct process_state *ps, struct save *s, bool main_exited, bool stopped) HIDDEN;
+/* Behind SHARED_SAVED: clocks and timers, and the record of the process. */
+void process_save_clocks(struct process_state *ps, struct save *s) HIDDEN;
 /* In the restored process, all threads there, other processes maybe not. log_fd: told what did not come back. */
 void process_restore(struct process_state *ps, int log_fd) HIDDEN;
 /* When all processes are there: what takes its course from now on. */

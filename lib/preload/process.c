@@ -258,8 +258,6 @@ static void save_identity(struct process_state *ps, bool main_exited)
 	r->gid = sys_call0(__NR_getegid);
 	r->main_exited = main_exited;
 	r->control = (uint64_t)&restart_control;
-	r->monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
-	r->boottime_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	r->realtime_ns = sys_clock_ns(CLOCK_REALTIME);
 	r->last_pid = read_number("/proc/sys/kernel/ns_last_pid");
 	r->oom_score_adj = read_number("/proc/self/oom_score_adj");
@@ -424,17 +422,27 @@ void process_save(struct process_state *ps, struct save *s, bool main_exited, bo
 	save_place(ps, s);
 	if (ps->tracer && !stopped)
 		save_refuse(s, "traced by process %d", ps->tracer);
-	rec_put(&s->rec, REC_PROCESS, REC_REQUIRED, &ps->rec, sizeof(ps->rec), NULL, 0);
 	rec_put_string(&s->rec, STRING_COMM, preload.exe_name, str_len(preload.exe_name));
 	save_link(s, STRING_EXE, "/proc/self/exe");
 	save_link(s, STRING_CWD, "/proc/self/cwd");
 	save_file(s, STRING_CMDLINE, "/proc/self/cmdline", 8 << 10);
 	save_file(s, STRING_AUXV, "/proc/self/auxv", 4 << 10);
 	save_signals(ps, s);
-	save_itimers(ps, s);
-	save_timers(ps, s);
 	save_limits(ps, s);
 	children_save(ps, s);
+}
+
+/*
+ * A restored program's clocks begin with these, so nobody's timer descriptor (plugins/timerfd.c) may be asked
+ * later: it would have counted ticks that the program has yet to wait for.
+ */
+void process_save_clocks(struct process_state *ps, struct save *s)
+{
+	ps->rec.monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	ps->rec.boottime_ns = sys_clock_ns(CLOCK_BOOTTIME);
+	save_itimers(ps, s);
+	save_timers(ps, s);
+	rec_put(&s->rec, REC_PROCESS, REC_REQUIRED, &ps->rec, sizeof(ps->rec), NULL, 0);
 }
 
 static void restore_limits(const struct process_state *ps, struct text *warn)
