@@ -3,8 +3,8 @@
  * queues (plugins/mqueue.c) belongs to a process: SEM_UNDO and mq_notify(3).
  *
  * Which objects: those attached (maps), those noted by wrappers (ipc_notes.c), and those whose creator or
- * last user, by /proc/sysvipc, is a process of the job. Each is saved by the first of those that know it
- * to come. ckpt_restart makes them again in an IPC namespace of the capsule, with their ids.
+ * last user, by /proc/sysvipc, is a process of the job: it was used when that ran already, since what others
+ * have left bears ids that come again. Each is saved by the first of those that know it to come. ckpt_restart makes them again in an IPC namespace of the capsule, with their ids.
  *
  * Reading leaves them as they are, but for who last attached a segment: messages are copied with MSG_COPY,
  * segments read through an attachment of our own, for that of the program may be a part of it.
@@ -111,10 +111,29 @@ static void add_noted(struct blob *list)
 
 static bool pid_is_of_job(const struct shared_head *h, int32_t pid)
 {
-	for (uint32_t i = 0; i < h->nprocesses; i++)
+	for (uint32_t i = 0; pid && i < h->nprocesses; i++)
 		if (h->process[i].pid == pid)
 			return true;
 	return false;
+}
+
+/* Did the process pid run at that second of the epoch? Clocks that were set meanwhile have some seconds' grace. */
+static bool ran_at(int32_t pid, int64_t when)
+{
+	enum { START_TIME = 22, HZ = 100, GRACE = 2 };
+	int64_t boot = (sys_clock_ns(CLOCK_REALTIME) - sys_clock_ns(CLOCK_BOOTTIME)) / 1000000000;
+	char path[64], stat[1024];
+	struct text t = TEXT(path);
+
+	text_put(&t, "/proc/%d/stat", pid);
+	if (io_read_file(path, stat, sizeof(stat)) <= 0)
+		return true;
+	return when + GRACE >= boot + (int64_t)stat_field(stat, START_TIME) / HZ;
+}
+
+static bool is_used_by(const struct shared_head *h, int32_t pid, int64_t when)
+{
+	return pid_is_of_job(h, pid) && ran_at(pid, when);
 }
 
 static int64_t column(const char **p)
@@ -130,37 +149,42 @@ static int64_t column(const char **p)
 }
 
 /* Has a process of the job used the set last? The kernel tells it of each semaphore. */
-static bool set_is_used(const struct shared_head *h, int32_t id, int64_t n)
+static bool set_is_used(const struct shared_head *h, int32_t id, int64_t n, int64_t when)
 {
 	for (int64_t i = 0; i < n; i++) {
 		long pid = sys_call4(__NR_semctl, id, i, GETPID, 0);
 
 		if (pid < 0)
 			return false;
-		if (pid > 0 && pid_is_of_job(h, pid))
+		if (is_used_by(h, pid, when))
 			return true;
 	}
 	return false;
 }
 
-/* A line of /proc/sysvipc: key, id, permissions, then what differs. */
+/*
+ * A line of /proc/sysvipc has numbers only:
+ *	shm: key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap
+ *	sem: key semid perms nsems uid gid cuid cgid otime ctime
+ *	msg: key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime
+ */
+static bool line_is_used(const struct shared_head *h, uint32_t kind, const int64_t *n)
+{
+	if (kind == IPC_SHM)
+		return is_used_by(h, n[4], n[13]) || is_used_by(h, n[5], n[11] > n[12] ? n[11] : n[12]);
+	if (kind == IPC_SEM)
+		return set_is_used(h, n[1], n[3], n[8] > n[9] ? n[8] : n[9]);
+	return is_used_by(h, n[5], n[11]) || is_used_by(h, n[6], n[12]);
+}
+
 static void add_line(struct save *s, uint32_t kind, const char *p)
 {
-	const struct shared_head *h = s->shared->head;
-	int64_t id, size, pid1, pid2;
+	int64_t n[14];
 
-	column(&p);
-	id = column(&p);
-	column(&p);
-	size = column(&p);
-	if (kind == IPC_MSG)
-		column(&p); /* messages */
-	pid1 = column(&p);
-	pid2 = column(&p);
-	if (ipc_notes.own_namespace ||
-	    (kind == IPC_SEM ? set_is_used(h, id, size)
-			     : (pid1 && pid_is_of_job(h, pid1)) || (pid2 && pid_is_of_job(h, pid2))))
-		seen_add(&s->ipc, kind, id, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(n); i++)
+		n[i] = column(&p);
+	if (ipc_notes.own_namespace || line_is_used(s->shared->head, kind, n))
+		seen_add(&s->ipc, kind, n[1], 0);
 }
 
 static void add_listed(struct save *s, uint32_t kind, const char *path)

@@ -273,18 +273,30 @@ static void object_remove(uint32_t kind, int id)
 		msgctl(id, IPC_RMID, NULL);
 }
 
-/* Owner and mode, at last: they may forbid what was to be done before. */
-static void owner_set(const struct rec_ipc *o)
+static int perm_set(const struct rec_ipc *o, uint32_t uid, uint32_t gid)
 {
-	struct ipc_perm p = {.uid = o->uid, .gid = o->gid, .mode = o->mode & 0777};
+	struct ipc_perm p = {.uid = uid, .gid = gid, .mode = o->mode & 0777};
 	struct shmid_ds shm = {.shm_perm = p};
 	struct semid_ds sem = {.sem_perm = p};
 	struct msqid_ds msg = {.msg_perm = p, .msg_qbytes = o->size};
-	int r = o->kind == IPC_SHM   ? shmctl(o->id, IPC_SET, &shm)
-		: o->kind == IPC_SEM ? semctl(o->id, 0, IPC_SET, &sem)
-				     : msgctl(o->id, IPC_SET, &msg);
 
-	if (r < 0)
+	return o->kind == IPC_SHM   ? shmctl(o->id, IPC_SET, &shm)
+	       : o->kind == IPC_SEM ? semctl(o->id, 0, IPC_SET, &sem)
+				    : msgctl(o->id, IPC_SET, &msg);
+}
+
+/*
+ * Owner and mode, at last: they may forbid what was to be done before. An ordinary user's namespaces know no other
+ * user or group: what was theirs is ours then.
+ */
+static void owner_set(const struct restart *r, const struct rec_ipc *o)
+{
+	bool others = r->in_userns && (o->uid != geteuid() || o->gid != getegid());
+
+	if (others)
+		fprintf(stderr, "ckpt_restart: %s %d: belonged to user %u, group %u; it is your own now\n",
+			kinds[o->kind].name, o->id, o->uid, o->gid);
+	if (perm_set(o, others ? geteuid() : o->uid, others ? getegid() : o->gid) < 0)
 		refused(o, "its owner, mode or size can't be set");
 }
 
@@ -360,7 +372,7 @@ static void object_make(const struct restart *r, const struct saved *p, const st
 	*m = (struct made){.rec = *o};
 	nmade++;
 	if (o->kind == IPC_MSG)
-		owner_set(o); /* the size: its messages may need it */
+		owner_set(r, o); /* the size: its messages may need it */
 	if (o->kind == IPC_SHM)
 		segment_fill(r, p, m);
 	else if (o->kind == IPC_SEM)
@@ -368,7 +380,7 @@ static void object_make(const struct restart *r, const struct saved *p, const st
 	else
 		queue_fill(o, more);
 	if (o->kind != IPC_MSG)
-		owner_set(o);
+		owner_set(r, o);
 	if (o->kind == IPC_SHM && o->mode & SHM_DEST)
 		shmctl(o->id, IPC_RMID, NULL);
 }

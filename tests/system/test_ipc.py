@@ -7,6 +7,7 @@ What stays inside the job is tested by the programs shm_*.c, sem_*.c, msg_*.c an
 import ctypes
 import json
 import os
+import subprocess
 import threading
 
 import pytest
@@ -123,6 +124,62 @@ def test_attached_outside(ckpt):
     libc.shmdt(ctypes.c_void_p(at))
     ckpt.checkpoint()
     go_on(ckpt, job)
+
+
+STALE = """
+echo 999 >/proc/sys/kernel/ns_last_pid
+ipcmk -M 4096 -p 0666
+ipcmk -Q -p 0666
+sleep 4
+echo 999 >/proc/sys/kernel/ns_last_pid
+ckpt_launch "$@" &
+while ! grep -q ready out; do sleep 0.1; done
+ckpt_command --checkpoint && kill -9 1000
+while [ -e "$XDG_RUNTIME_DIR/ckpt/coordinator.sock" ]; do sleep 0.1; done
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="chooses a pid")
+@pytest.mark.parametrize("ckpt", [{"root": True}], indirect=True, ids=["root"])
+def test_used_by_one_who_had_that_pid(ckpt):
+    """What a process left that ended long ago is not the job's, though a process of the job has its id now."""
+    before = set(ipc_text())
+    ckpt.extra_env["PATH"] = os.path.dirname(ckpt.installed.bin("ckpt_launch")) + ":" + os.environ["PATH"]
+    ckpt.file("out")
+    inside = ["unshare", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", STALE, "sh"]
+    waits = WAIT.replace("flush", "file=open('out', 'w'), flush") % ("", "")
+    try:
+        done = subprocess.run([*inside, "--ckptdir", ckpt.images, PYTHON, "-c", waits], env=ckpt.env(), cwd=ckpt.work,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        left = set(ipc_text()) - before
+    finally:
+        for line in set(ipc_text()) - before:
+            kind, _, ident = line.split()
+            subprocess.run(["ipcrm", {"shm": "-m", "msg": "-q"}[kind], ident], check=True)
+    assert len(left) == 2, left
+    image = [line for line in done.stdout.splitlines() if ".ckpt" in line][0].split()[0]
+    told = json.loads(ckpt.run("ckpt_inspect", "--json", image).stdout)
+    assert [p["pid"] for p in told["processes"]] == [1000], done.stdout
+    assert shown(ckpt, image) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes what is another user's")
+@pytest.mark.parametrize("ckpt", [{"root": False}], indirect=True, ids=["user"])
+def test_belongs_to_another(ckpt):
+    """An ordinary user's capsule knows no other user."""
+    segment = libc.shmget(0, 4096, 0o1666)
+    job = ckpt.launch([PYTHON, "-c", WAIT % ("at = libc.shmat(%d, None, 0); ctypes.memset(at, 65, 4096)" % segment,
+                                             "assert ctypes.string_at(at, 4096) == b'A' * 4096")])
+    try:
+        job.wait_output("ready\n")
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+    finally:
+        libc.shmctl(segment, 0, None)
+    job = ckpt.restart(image, job)
+    assert job.wait_program(), job.story()
+    go_on(ckpt, job)
+    assert "SysV shared memory %d: belonged to user 0, group 0; it is your own now" % segment in job.story()
 
 
 @pytest.mark.parametrize("ckpt", [{"root": False}], indirect=True, ids=["user"])
