@@ -10,12 +10,14 @@
 #include "preload.h"
 #include "frozen.h"
 
-enum { STOP_SPACE = 176 }; /* with the red zone; arch/x86_64.S too */
+enum { STOP_SPACE = 200 }; /* of the stack that stop_run takes, with the red zone */
 
 extern const char stop_run[] HIDDEN, stop_again[] HIDDEN, stop_over[] HIDDEN;
 
 /* For stop_run: who stops the process, and 1 until it has been continued, a futex. */
 uint32_t stop_tid HIDDEN, stop_word HIDDEN;
+/* Where the thread goes on behind it. */
+__thread uint64_t stop_rip HIDDEN __attribute__((tls_model("initial-exec")));
 
 void stop_prepare(void)
 {
@@ -33,16 +35,24 @@ static bool stops_already(greg_t *reg)
 	return true;
 }
 
+/* Can the thread's stack be written below rsp? Nothing is changed there: it may be the frame that it returns by. */
+static bool has_room(uint64_t rsp)
+{
+	uint64_t word;
+	struct iovec local = {&word, sizeof(word)}, remote = {(void *)(rsp - STOP_SPACE), sizeof(word)};
+
+	return sys_call6(__NR_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0) == sizeof(word) &&
+	       sys_call6(__NR_process_vm_writev, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0) == sizeof(word);
+}
+
 void stop_thread(ucontext_t *uc)
 {
 	greg_t *reg = uc->uc_mcontext.gregs;
-	uint64_t to = reg[REG_RSP] - STOP_SPACE;
-	struct iovec local = {&reg[REG_RIP], 8}, remote = {(void *)to, 8};
 
 	if (!__atomic_load_n(&stop_word, __ATOMIC_ACQUIRE) || stops_already(reg))
 		return;
-	if (sys_call6(__NR_process_vm_writev, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0) == 8) {
-		reg[REG_RSP] = to;
+	if (has_room(reg[REG_RSP])) {
+		stop_rip = reg[REG_RIP];
 		reg[REG_RIP] = (greg_t)stop_run;
 	} else if (stop_tid == (uint32_t)sys_gettid()) { /* no room on its stack */
 		stop_word = 0;

@@ -182,25 +182,32 @@ semop_undo_stored:
 	.size	semop_undo, .-semop_undo
 
 /*
- * Where the threads of a process that stops again go on after a restart, see stop.c: the address to
- * return to at rsp, the program's stack 176 bytes above. All registers are the program's.
+ * Where the threads of a process that stops again go on after a restart, see stop.c: all registers are the
+ * program's but rip, which is in stop_rip. Below its red zone the stack is free only now.
  */
 	.globl	stop_run
 	.hidden	stop_run
 	.type	stop_run, @function
 stop_run:
 	.cfi_startproc simple
-	.cfi_def_cfa %rsp, 176
-	.cfi_offset %rip, -176
+	.cfi_def_cfa %rsp, 0
+	.cfi_undefined %rip
+	lea	-136(%rsp), %rsp
+	.cfi_adjust_cfa_offset 136
 	pushf
 	push	%rax
+	.cfi_adjust_cfa_offset 16
+	mov	stop_rip@gottpoff(%rip), %rax
+	mov	%fs:(%rax), %rax
+	mov	%rax, 16(%rsp)
+	.cfi_offset %rip, -136
 	push	%rcx
 	push	%rdx
 	push	%rsi
 	push	%rdi
 	push	%r10
 	push	%r11
-	.cfi_adjust_cfa_offset 64
+	.cfi_adjust_cfa_offset 48
 	.globl	stop_again
 	.hidden	stop_again
 stop_again:
@@ -242,7 +249,7 @@ stop_over:
 	pop	%rax
 	popf
 	.cfi_adjust_cfa_offset -64
-	ret	$168
+	ret	$128
 	.cfi_endproc
 	.size	stop_run, .-stop_run
 
