@@ -19,8 +19,9 @@
 
 /*
  * Where the processes of a restarted job meet: in the restorer's memory, shared by all of them. Each
- * number only grows; all are futexes. Nobody runs the program before restored == total, nor while another
- * process has a descriptor of ours, which it could see: settled == total.
+ * number only grows; all are futexes. Nobody runs the program before restored == total, nor while anybody else
+ * has a descriptor of ours, which it could see, or of the program's, which would not end when that closes it:
+ * settled == to_settle.
  */
 struct restart_sync {
 	uint32_t total;	   /* processes of the image; constant */
@@ -33,8 +34,9 @@ struct restart_sync {
 	uint32_t tables;   /* of those with TABLE_FIRST: they have what init has made late, */
 	uint32_t parted;   /* processes that need none of init's in a table not their own, */
 	uint32_t taken;	   /* and tables of those with TABLE_FIRST with the programs' descriptors only */
-	uint32_t settled;  /* leaders of libckpt that have nothing of ours left but this memory */
+	uint32_t settled;  /* leaders of libckpt that have nothing of ours left but this memory; init, and stand-ins, */
 	struct fault fault; /* for tests; constant */
+	uint32_t to_settle; /* that have nothing of the programs'. So many; constant */
 	struct restart_seen {
 		int32_t pid;	  /* 0: it has not been made yet */
 		uint32_t grouped; /* 1: it is counted there, and may end if it is one that does */

@@ -448,18 +448,18 @@ static void restart_meet(struct restart_sync *sync)
 }
 
 /*
- * Nothing of ours is to be seen in any process when the first of them runs. One that has been killed since they met is
- * not waited for for long: the others run without it. Nor does one wait that is to be stopped, and does not run: its
- * parent may be waiting for that stop.
+ * Nothing of ours is to be seen in any process when the first of them runs, and nobody else has what is theirs.
+ * One that has been killed since they met is not waited for for long: the others run without it. Nor does one wait
+ * that is to be stopped, and does not run: its parent may be waiting for that stop.
  */
 static void restart_settle(struct restart_sync *sync, bool stops)
 {
 	const struct timespec limit = {.tv_nsec = 100000000};
 	uint32_t n = __atomic_add_fetch(&sync->settled, 1, __ATOMIC_ACQ_REL); /* pairs with the load below */
 
-	if (n == sync->total)
+	if (n == sync->to_settle)
 		shared_wake(&sync->settled);
-	for (int late = 0; !stops && late < 10 && n < sync->total; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
+	for (int late = 0; !stops && late < 10 && n < sync->to_settle; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
 		late += sys_futex(&sync->settled, FUTEX_WAIT, n, &limit) == -ETIMEDOUT;
 }
 

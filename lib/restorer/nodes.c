@@ -289,6 +289,7 @@ static void __attribute__((noreturn)) standin_stay(struct restore_job *job, uint
 	if (job->events_fd > 0)
 		sys_call3(__NR_close_range, 0, job->events_fd - 1, 0);
 	sys_call3(__NR_close_range, job->events_fd + 1, ~0u, 0);
+	sync_arrive(&job->sync->settled);
 	while (change_take(job, &si) > 0) {
 		parent = true;
 		if (si.si_code != CLD_STOPPED && si.si_code != CLD_CONTINUED)

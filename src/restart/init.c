@@ -326,6 +326,9 @@ static struct restart_sync *sync_make(struct init *in)
 		die("cannot share memory:");
 	s->total = in->r->nprocesses;
 	s->nodes = in->tree.n;
+	s->to_settle = s->total + 1;
+	for (uint32_t i = 0; i < in->tree.n; i++)
+		s->to_settle += in->tree.nodes[i].kind == NODE_STANDIN;
 	s->fault = in->r->fault;
 	return s;
 }
@@ -595,12 +598,15 @@ static void close_others(int *keep, size_t n)
 static void started(struct init *in)
 {
 	int keep[] = {in->events, in->place, in->proc};
+	uint32_t *settled = &in->job->sync->settled;
 	int pidfd = syscall(SYS_pidfd_open, in->r->processes[0].rec.pid, 0);
 
 	image_key_wipe(&in->r->image.key, sizeof(in->r->image.key));
 	image_key_wipe(&in->job->key, sizeof(in->job->key));
 	event_send(in->events, EVENT_STARTED, 0, pidfd);
 	close_others(keep, ARRAY_SIZE(keep));
+	__atomic_add_fetch(settled, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, settled, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 }
 
 void init_run(struct restart *r, int events)
