@@ -62,6 +62,9 @@ bool parse_skip(const char **p, const char *prefix);
  * space that follows it, for the line that starts with key; NULL when there is none.
  */
 const char *proc_field(const char *text, const char *key);
+/* The number there; 0 when there is none. */
+uint64_t proc_dec(const char *text, const char *key);
+uint64_t proc_hex(const char *text, const char *key);
 
 /* ---- io.c: whole reads and writes; the only place that knows EINTR and short counts - */
 

@@ -150,6 +150,20 @@ const char *proc_field(const char *text, const char *key)
 	return NULL;
 }
 
+uint64_t proc_dec(const char *text, const char *key)
+{
+	const char *p = proc_field(text, key);
+
+	return p ? parse_dec(&p) : 0;
+}
+
+uint64_t proc_hex(const char *text, const char *key)
+{
+	const char *p = proc_field(text, key);
+
+	return p ? parse_hex(&p) : 0;
+}
+
 /* ---- formatting ---- */
 
 static void put_char(struct text *t, char c)

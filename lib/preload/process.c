@@ -68,20 +68,6 @@ static void save_mm(struct rec_process *r)
 	}
 }
 
-static uint64_t status_hex(const char *status, const char *key)
-{
-	const char *p = proc_field(status, key);
-
-	return p ? parse_hex(&p) : 0;
-}
-
-static uint64_t status_dec(const char *status, const char *key)
-{
-	const char *p = proc_field(status, key);
-
-	return p ? parse_dec(&p) : 0;
-}
-
 static void save_status(struct process_state *ps)
 {
 	char status[4096];
@@ -91,13 +77,13 @@ static void save_status(struct process_state *ps)
 		return;
 	p = proc_field(status, "Umask:");
 	ps->rec.umask = p ? parse_oct(&p) : 022;
-	ps->tracer = status_dec(status, "TracerPid:");
-	ps->vmlck_kb = status_dec(status, "VmLck:");
-	ps->rec.no_new_privs = status_dec(status, "NoNewPrivs:");
-	ps->rec.caps[0] = status_hex(status, "CapEff:");
-	ps->rec.caps[1] = status_hex(status, "CapPrm:");
-	ps->rec.caps[2] = status_hex(status, "CapInh:");
-	ps->rec.caps[3] = status_hex(status, "CapAmb:");
+	ps->tracer = proc_dec(status, "TracerPid:");
+	ps->vmlck_kb = proc_dec(status, "VmLck:");
+	ps->rec.no_new_privs = proc_dec(status, "NoNewPrivs:");
+	ps->rec.caps[0] = proc_hex(status, "CapEff:");
+	ps->rec.caps[1] = proc_hex(status, "CapPrm:");
+	ps->rec.caps[2] = proc_hex(status, "CapInh:");
+	ps->rec.caps[3] = proc_hex(status, "CapAmb:");
 }
 
 static int64_t read_number(const char *path)
@@ -295,7 +281,7 @@ void process_take_signals(struct process_state *ps)
 		return;
 	if (io_read_file("/proc/thread-self/status", status, sizeof(status)) < 0)
 		return;
-	signals_take(&ps->queued, status_hex(status, "ShdPnd:"));
+	signals_take(&ps->queued, proc_hex(status, "ShdPnd:"));
 	signals_queue(&ps->queued, 0);
 }
 

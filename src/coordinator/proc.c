@@ -124,21 +124,6 @@ int proc_facts(int pid, struct proc_facts *f)
 	return 0;
 }
 
-static uint64_t status_hex(const char *status, const char *key)
-{
-	const char *p = proc_field(status, key);
-
-	return p ? parse_hex(&p) : 0;
-}
-
-/* 0 when this kernel does not tell. */
-static uint32_t status_dec(const char *status, const char *key)
-{
-	const char *p = proc_field(status, key);
-
-	return p ? parse_dec(&p) : 0;
-}
-
 /* The last number of the NSpid line. */
 static int innermost_pid(const char *status)
 {
@@ -173,11 +158,11 @@ int proc_status(int pid, int tid, struct proc_status *s)
 		parse_skip(&uid, "\t");
 	}
 	s->inner_pid = innermost_pid(status);
-	s->pending = status_hex(status, "SigPnd:");
-	s->blocked = status_hex(status, "SigBlk:");
-	s->caught = status_hex(status, "SigCgt:");
-	s->seccomp = status_dec(status, "Seccomp:");
-	s->filters = status_dec(status, "Seccomp_filters:");
+	s->pending = proc_hex(status, "SigPnd:");
+	s->blocked = proc_hex(status, "SigBlk:");
+	s->caught = proc_hex(status, "SigCgt:");
+	s->seccomp = proc_dec(status, "Seccomp:");
+	s->filters = proc_dec(status, "Seccomp_filters:");
 	return 0;
 }
 
