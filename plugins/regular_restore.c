@@ -347,6 +347,8 @@ int regular_fill(struct plugin_ctx *c, struct plugin_file *f)
 	err = st.use == FILE_DELETED ? 0 : content_restore(c, f, st.use);
 	if (err)
 		return err;
+	if (st.use == FILE_DELETED)
+		time_put_back(f);
 	pos = sys_lseek(f->fd, position(f, st.use), SEEK_SET);
 	return pos < 0 ? plugin_fail(c, f, pos, "its position can't be set") : 0;
 }
