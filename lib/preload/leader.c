@@ -282,7 +282,24 @@ static bool process_runs(int32_t pid)
 	return !str_starts(state, ") Z") && !str_starts(state, ") X");
 }
 
-/* What the coordinator says next, to one that stands still: 1, or as msg_recv() when that is nothing. */
+/* Does any process's writer run? The first one's is the last to end: when the image is durable. */
+static bool image_is_made(const struct checkpoint *c)
+{
+	const struct shared_head *h = c->shared.head;
+
+	for (uint32_t i = 0; i < h->nprocesses && !shared_is_off(h); i++) {
+		int32_t pid = __atomic_load_n(&h->process[i].writer, __ATOMIC_ACQUIRE);
+
+		if (pid > 0 && process_runs(pid))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What the coordinator says next, to one that stands still: 1, or as msg_recv() when that is nothing. While the image
+ * is being made it has nothing to say; then it may be slow, but not for ever.
+ */
 static int await_word(struct checkpoint *c, int32_t writer)
 {
 	enum { LOOK_MS = 100 };
@@ -290,12 +307,12 @@ static int await_word(struct checkpoint *c, int32_t writer)
 	int r;
 
 	do {
-		runs = !c->in_pause && process_runs(writer);
+		runs = (!c->in_pause && process_runs(writer)) || image_is_made(c);
 		r = msg_recv(c->save.conn, &c->in, LOOK_MS);
 		if (r != -ETIMEDOUT)
 			return r;
 	} while (runs);
-	return msg_recv(c->save.conn, &c->in, PARAMS_WAIT_MS);
+	return msg_recv(c->save.conn, &c->in, c->params.timeout_ms > PARAMS_WAIT_MS ? c->params.timeout_ms : PARAMS_WAIT_MS);
 }
 
 /*

@@ -71,6 +71,20 @@ time.sleep(1000)
 """
 
 
+# The child's part of the image is written in no time, and its parent's takes long.
+BEAT = """
+import os, time
+if os.fork() == 0:
+    with open("beat", "ab", buffering=0) as f:
+        while True:
+            f.write(b".")
+            time.sleep(0.01)
+data = os.urandom(16 << 20)
+print("ready", flush=True)
+time.sleep(1000)
+"""
+
+
 def options(*actions):
     return ["--on-signal", ",".join(actions), "--keep", "0"]
 
@@ -360,6 +374,20 @@ def test_stopped_processes(ckpt):
     os.kill(job.outer_pid(), signal.SIGCONT)
     ckpt.file("go")
     job.wait(128 + signal.SIGKILL)
+
+
+@USERS
+def test_all_stand_still_until_the_image_is_made(ckpt):
+    """However long the others' parts take: what one did meanwhile would be done twice."""
+    job = ckpt.launch([PYTHON, "-c", BEAT], options("USR1=checkpoint+exit"), env={"CKPT_FAULT": "writer-chunk:delay"})
+    job.wait_output("ready")
+    beat = os.path.join(ckpt.work, "beat")
+    job.signal(signal.SIGUSR1)
+    wait_log(ckpt, r"USR1 \(checkpoint\+exit")
+    ckpttest.wait_for(lambda: glob.glob(ckpt.images + "/.*.part") + glob.glob(ckpt.images + "/*.part"), "the image")
+    size = os.path.getsize(beat)
+    ended_with(job, 85)
+    assert os.path.getsize(beat) == size > 0
 
 
 def test_the_end_wins(ckpt):
