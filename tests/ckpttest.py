@@ -350,7 +350,7 @@ class Ckpt:
             "TMPDIR": self.tmp,
             "XDG_RUNTIME_DIR": self.runtime,
             "LANG": "C.UTF-8",
-            **{name: value for name, value in os.environ.items() if name == "ASAN_OPTIONS"},
+            **{name: os.environ[name] for name in ("ASAN_OPTIONS",) if name in os.environ},
             MARK: self.mark,
         }
         if "CKPT_LOG" in os.environ:

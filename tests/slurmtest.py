@@ -264,7 +264,8 @@ class Slurm:
             "TMPDIR": self.tmp,
             MARK: self.mark,
             "PATH": os.path.join(self.installed.prefix, "bin") + ":/usr/local/bin:/usr/bin:/bin",
-            **{n: v for n, v in os.environ.items() if n in ("CKPT_LOG", "CKPT_LOG_DIR", "ASAN_OPTIONS")},
+            # pytest changes another of them in its own thread
+            **{n: os.environ[n] for n in ("CKPT_LOG", "CKPT_LOG_DIR", "ASAN_OPTIONS") if n in os.environ},
             **(more or {})})
 
     def run(self, *argv, expect=0, env=None, limit=LIMIT, **popen):
