@@ -4,7 +4,8 @@
  *
  * Which objects: those attached (maps), those noted by wrappers (ipc_notes.c), and those whose creator or
  * last user, by /proc/sysvipc, is a process of the job: it was used when that ran already, since what others
- * have left bears ids that come again. Each is saved by the first of those that know it to come. ckpt_restart makes them again in an IPC namespace of the capsule, with their ids.
+ * have left bears ids that come again. Each is saved by the first of those that know it to come.
+ * ckpt_restart makes them again in an IPC namespace of the capsule, with their ids.
  *
  * Reading leaves them as they are, but for who last attached a segment: messages are copied with MSG_COPY,
  * segments read through an attachment of our own, for that of the program may be a part of it.

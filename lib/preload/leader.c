@@ -312,7 +312,8 @@ static int await_word(struct checkpoint *c, int32_t writer)
 		if (r != -ETIMEDOUT)
 			return r;
 	} while (runs);
-	return msg_recv(c->save.conn, &c->in, c->params.timeout_ms > PARAMS_WAIT_MS ? c->params.timeout_ms : PARAMS_WAIT_MS);
+	return msg_recv(c->save.conn, &c->in,
+			c->params.timeout_ms > PARAMS_WAIT_MS ? c->params.timeout_ms : PARAMS_WAIT_MS);
 }
 
 /*
@@ -476,7 +477,8 @@ static void restart_settle(struct restart_sync *sync, bool stops)
 
 	if (n == sync->to_settle)
 		shared_wake(&sync->settled);
-	for (int late = 0; !stops && late < 10 && n < sync->to_settle; n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
+	for (int late = 0; !stops && late < 10 && n < sync->to_settle;
+	     n = __atomic_load_n(&sync->settled, __ATOMIC_ACQUIRE))
 		late += sys_futex(&sync->settled, FUTEX_WAIT, n, &limit) == -ETIMEDOUT;
 }
 

@@ -140,4 +140,7 @@ UNIT_TEST(proc_field_finds_the_line_that_starts_with_key)
 	ck_assert_str_eq(proc_field(text, "Last:"), "");
 	ck_assert_ptr_null(proc_field(text, "pid:"));
 	ck_assert_ptr_null(proc_field("", "x"));
+	ck_assert_uint_eq(proc_dec(text, "Tgid:"), 812);
+	ck_assert_uint_eq(proc_hex(text, "Tgid:"), 0x812);
+	ck_assert_uint_eq(proc_dec(text, "pid:"), 0);
 }
