@@ -193,9 +193,11 @@ def critical(image):
         m.seal()
         return m
     size = len(image.data)
+    # What both processes have in common is written by the one that comes first; the other may have one chunk only.
+    owner = max(0, 1, key=lambda i: image.section(Image.CHUNKS, i)[2])
     for field, n, value in ((0, 8, size), (0, 8, 0), (0, 8, (1 << 64) - 1), (8, 4, 0), (12, 4, 0),
                             (12, 4, (1 << 20) + 1), (8, 4, (1 << 20) + 1)):
-        yield "chunk", with_number(Image.CHUNKS, 0, 24, field, n, value)
+        yield "chunk", with_number(Image.CHUNKS, owner, 24, field, n, value)
     first = image.get(image.section(Image.EXTENTS)[1], 8)
     for field, n, value in ((0, 8, first), (0, 8, first + 1), (0, 8, 1 << 63), (8, 4, 0), (8, 4, (1 << 20) + 4096),
                             (12, 4, 1 << 30), (16, 4, 1 << 20), (20, 4, 5)):
