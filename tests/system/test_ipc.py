@@ -131,11 +131,12 @@ STALE = """
 echo 999 >/proc/sys/kernel/ns_last_pid
 ipcmk -M 4096 -p 0666
 ipcmk -Q -p 0666
-sleep 4
+sleep 4.1  # more than ipc.c grants, and the two seconds that are rounded off
 echo 999 >/proc/sys/kernel/ns_last_pid
 ckpt_launch "$@" &
 while ! grep -q ready out; do sleep 0.1; done
 ckpt_command --checkpoint && kill -9 1000
+pkill -TERM ckpt_coordinato
 while [ -e "$XDG_RUNTIME_DIR/ckpt/coordinator.sock" ]; do sleep 0.1; done
 """
 

@@ -55,8 +55,8 @@ def cases():
                 if "once" not in p.tags:
                     variants += ["chain", "on"]
             for variant in variants:
-                # Compression has a bearing on what is read back, and on nothing else.
-                if setting["compress"] == "none" and variant != "kill":
+                # Compression has a bearing on what is read back, and on nothing else; nor does it know a user.
+                if setting["compress"] == "none" and (variant != "kill" or setting["root"] and "root" not in p.tags):
                     continue
                 # That the original runs on is the same for every user.
                 if setting["root"] and variant == "on" and "root" not in p.tags:

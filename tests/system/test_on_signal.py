@@ -376,7 +376,6 @@ def test_stopped_processes(ckpt):
     job.wait(128 + signal.SIGKILL)
 
 
-@USERS
 def test_all_stand_still_until_the_image_is_made(ckpt):
     """However long the others' parts take: what one did meanwhile would be done twice."""
     job = ckpt.launch([PYTHON, "-c", BEAT], options("USR1=checkpoint+exit"), env={"CKPT_FAULT": "writer-chunk:delay"})
