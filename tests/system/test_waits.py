@@ -15,6 +15,19 @@ PROGRAMS = {
 }
 
 
+def again(ckpt, job, image):
+    job.kill()
+    job = ckpt.restart(image, job)
+    job.wait_program()
+    return job
+
+
+def go_on(job, go):
+    open(go, "w").close()
+    job.wait()
+    assert job.output() == "ready\nok\n", job.story()
+
+
 @pytest.mark.parametrize("restarts", [0, 1])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_pauses_do_not_add_up(ckpt, programs, name, restarts):
@@ -25,12 +38,8 @@ def test_pauses_do_not_add_up(ckpt, programs, name, restarts):
     for i in range(CHECKPOINTS):
         image = ckpt.checkpoint()["image"]
         if restarts and i == CHECKPOINTS // 2:
-            job.kill()
-            job = ckpt.restart(image, job)
-            job.wait_program()
-    open(go, "w").close()
-    job.wait()
-    assert job.output() == "ready\nok\n", job.story()
+            job = again(ckpt, job, image)
+    go_on(job, go)
 
 
 TICKS = """
@@ -59,9 +68,5 @@ def test_no_tick_before_its_time(ckpt, restarts):
     job.wait_output("ready\n")
     image = ckpt.checkpoint()["image"]
     if restarts:
-        job.kill()
-        job = ckpt.restart(image, job)
-        job.wait_program()
-    open(go, "w").close()
-    job.wait()
-    assert job.output() == "ready\nok\n", job.story()
+        job = again(ckpt, job, image)
+    go_on(job, go)
