@@ -1,7 +1,8 @@
 /*
  * Children that stop themselves have, when they are continued, the flags and all vector registers
  * that they had: wherever their stacks end, for what is restored lies at an address that is a
- * multiple of 64.
+ * multiple of 64. The address that they go on at ends in two ones: written over PKRU by mistake, it
+ * forbids them their own memory.
  */
 #include "tree.h"
 #include <alloca.h>
