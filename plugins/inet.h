@@ -127,6 +127,7 @@ struct inet_diag {
 	uint32_t unacked; /* written by the program, not acknowledged */
 	uint32_t unsent;  /* of these, not sent yet */
 	uint64_t acked, received; /* since the connection began */
+	uint32_t retry_ms;	  /* until it sends again what was dropped more than once; 0: nothing was */
 	union inet_name local, remote;
 };
 

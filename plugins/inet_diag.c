@@ -58,6 +58,9 @@ static void tcp_info_parse(const void *p, size_t n, struct inet_diag *d)
 	d->unsent = info.tcpi_notsent_bytes;
 }
 
+/* As idiag_timer has it: retransmission (net/ipv4/inet_diag.c). */
+enum { TIMER_AGAIN = 1 };
+
 static void answer_parse(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(h);
@@ -76,6 +79,8 @@ static void answer_parse(const struct nlmsghdr *h, void *arg)
 	};
 	name_from(m->idiag_family, m->id.idiag_src, m->id.idiag_sport, &d->local);
 	name_from(m->idiag_family, m->id.idiag_dst, m->id.idiag_dport, &d->remote);
+	if (m->idiag_timer == TIMER_AGAIN && m->idiag_retrans > 1)
+		d->retry_ms = m->idiag_expires + 1;
 	attr = sockdiag_attr(h, sizeof(*m), INET_DIAG_INFO, &n);
 	if (attr && d->state != LISTENING)
 		tcp_info_parse(attr, n, d);

@@ -70,8 +70,21 @@ int tcp_unread(int fd) INET_HIDDEN;
  * may grow is raised by SO_RCVLOWAT, which anybody may.
  */
 void tcp_make_room(int fd, uint64_t want) INET_HIDDEN;
-/* Back to the size that it had, or to what may be set. What waits stays. */
+/*
+ * Can as many bytes be taken out and sent again? Packets are others then, and take more. There must be room left, or
+ * be had: without privileges a buffer that the kernel itself has made larger than any may ask for can be too full.
+ */
+bool tcp_may_refill(int fd, uint64_t unread) INET_HIDDEN;
+/* Back to the size that it had, if that may be set. What waits stays. */
 void tcp_room_return(int fd, int size) INET_HIDDEN;
+/* Is its buffer so full that no more may come? If not, what does not come is only late. */
+bool tcp_is_full(int fd) INET_HIDDEN;
+/*
+ * The kernel makes the buffer of a socket larger from which much is read at once. While we read it shall not, or a
+ * queue that is always full held twice as much after each checkpoint. What is kept goes to tcp_room_free().
+ */
+uint32_t tcp_room_keep(int fd) INET_HIDDEN;
+void tcp_room_free(int fd, uint32_t locks) INET_HIDDEN;
 /* Have it tell its peer how much room there is: looking at what waits does. */
 void tcp_tell_room(int fd) INET_HIDDEN;
 
@@ -113,12 +126,22 @@ struct tcp_given {
 	uint32_t reconnect; /* disconnect before, and connect to name; */
 	uint32_t sent_end;  /* and end the stream behind the bytes */
 	union inet_name name;
-	uint32_t room; /* the giver's receive buffer, as it was before */
+	uint32_t room;	/* the giver's receive buffer, as it was before */
+	uint32_t locks; /* of tcp_room_keep() */
+	uint32_t relieved; /* only room and locks hold: tcp_relieve() */
 };
 
 /* Can the peer send again what it has sent? And is there no mark in it, which reading would lose? */
 bool tcp_is_drainable(struct plugin_ctx *c, const struct plugin_file *f,
 		      const struct inet_diag *peer) INET_HIDDEN;
+/*
+ * Make room in f's peer, too, if this process saves it. When more comes than there is room for the kernel drops it and
+ * takes back the room it had told of; since Linux 6.17 it also drops acknowledgements that lie behind that. Two ends
+ * that are full wait for ever then, unless both are read.
+ */
+void tcp_relieve(struct plugin_ctx *c, const struct plugin_file *f, uint32_t peer_ino) INET_HIDDEN;
+/* In save(): f has what it had before that. */
+void tcp_relieve_end(struct plugin_file *f) INET_HIDDEN;
 /* Read all that waits in f and at its peer, a file of the job, and give it to that. NULL after a refusal. */
 struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 			    const struct tcp_state *st) INET_HIDDEN;

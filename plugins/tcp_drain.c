@@ -9,16 +9,60 @@
  */
 #include "tcp.h"
 
-enum { READ_TRIES = 20000, READ_US = 100, TURNS_US = 50, TURNS_TRIES = 60000, STUCK_TRIES = 200 };
+enum {
+	READ_TRIES = 80000, READ_US = 100,
+	RELIEVE_TRIES = 100, /* of these without anything that comes */
+	RETRY_MS_MAX = 3000,
+	TURNS_US = 50, TURNS_TRIES = 60000, STUCK_TRIES = 200,
+	QUIET_US = 200, QUIET_TRIES = 100,
+	RELIEF = 1 << 17,
+};
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
 
-/* Read until the peer has nothing more; no more than n bytes. How many there were, -errno. */
-static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
+void tcp_relieve(struct plugin_ctx *c, const struct plugin_file *f, uint32_t peer_ino)
 {
-	struct inet_diag peer;
-	size_t at = 0;
-	int tries;
+	struct plugin_file *other = peer_ino ? plugin_file_by_inode(c, f->dev, peer_ino) : NULL;
+	struct tcp_given *g;
+
+	if (!other || !other->mine || other == f || !tcp_is_full(other->fd))
+		return;
+	g = other->data;
+	if (!g) {
+		g = plugin_alloc(c, sizeof(*g));
+		if (!g)
+			return;
+		*g = (struct tcp_given){
+			.relieved = true,
+			.room = sock_int(other->fd, SOL_SOCKET, SO_RCVBUF, 0),
+			.locks = tcp_room_keep(other->fd),
+		};
+		other->data = g;
+	}
+	if (!g->relieved)
+		return;
+	tcp_make_room(other->fd, RELIEF);
+	tcp_tell_room(other->fd);
+}
+
+void tcp_relieve_end(struct plugin_file *f)
+{
+	const struct tcp_given *g = f->data;
+
+	if (!g || !g->relieved)
+		return;
+	tcp_room_return(f->fd, g->room);
+	tcp_room_free(f->fd, g->locks);
+	f->data = NULL;
+}
+
+/* Read from f until the peer has nothing more; no more than n bytes. How many there were, -errno. */
+static long bytes_take(struct plugin_ctx *c, const struct plugin_file *f, const struct tcp_state *st, uint8_t *p,
+		       size_t n)
+{
+	struct inet_diag peer = {0};
+	size_t at = 0, before = 0;
+	int tries, idle = 0, fd = f->fd;
 	bool clear;
 	long got;
 
@@ -35,6 +79,10 @@ static long bytes_take(int fd, const struct tcp_state *st, uint8_t *p, size_t n)
 			return at;
 		if (got < 0 && got != -EAGAIN)
 			return got;
+		idle = at == before ? idle + 1 : 0;
+		before = at;
+		if (idle % RELIEVE_TRIES == RELIEVE_TRIES - 1)
+			tcp_relieve(c, f, peer.ino);
 		sock_nap(READ_US);
 	}
 	return -ETIMEDOUT;
@@ -65,11 +113,22 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 		n = tcp_unread(f->fd) + peer.unacked;
 		g = plugin_give(c, other, sizeof(*g) + n);
 	}
+	if (other && peer.retry_ms > RETRY_MS_MAX) {
+		plugin_refuse(c, f, "what is on its way to it was dropped, and is sent again in %u s; try again then",
+			      peer.retry_ms / 1000);
+		return NULL;
+	}
+	if (!tcp_may_refill(f->fd, waited)) {
+		plugin_refuse(c, f, "%lu bytes wait in it, more than net.ipv4.tcp_rmem lets it take again; read "
+			      "some, and try again", (unsigned long)waited);
+		return NULL;
+	}
 	if (!g || !tcp_turn_take(c, other)) {
 		plugin_refuse(c, f, "more is on its way to it than it has room for; try again");
 		return NULL;
 	}
-	got = bytes_take(f->fd, st, (uint8_t *)(g + 1), n);
+	g->locks = tcp_room_keep(f->fd);
+	got = bytes_take(c, f, st, (uint8_t *)(g + 1), n);
 	if (got >= 0) {
 		g->n = got;
 		tcp_make_room(f->fd, waited);
@@ -167,10 +226,11 @@ static void turn_receive(struct plugin_ctx *c, struct turn *t)
 	tcp_tell_room(t->f->fd);
 	t->idle = have == t->at ? t->idle + 1 : 0;
 	t->at = have;
-	if (t->over || t->idle < STUCK_TRIES)
+	if (t->over || t->idle < STUCK_TRIES || !tcp_is_full(t->f->fd))
 		return;
 	t->idle = 0;
-	tcp_make_room(t->f->fd, (t->g->n / 16 + 4096) * ++t->grown);
+	tcp_make_room(t->f->fd, (t->g->n / 256 + 4096) * ++t->grown);
+	tcp_relieve(c, t->f, t->other->ino);
 }
 
 static struct turn *turn_new(struct plugin_ctx *c, const struct plugin_file *f,
@@ -217,12 +277,16 @@ static const struct plugin_file *sender_of(struct plugin_ctx *c, const struct pl
 
 static struct turn *receiver_add(struct plugin_ctx *c, struct plugin_file *f, struct turn *list)
 {
-	const struct plugin_file *other = f->data ? sender_of(c, f) : NULL;
+	const struct plugin_file *other;
 	struct turn *t = list;
 
+	tcp_relieve_end(f);
+	other = f->data ? sender_of(c, f) : NULL;
 	if (other) {
 		t = turn_new(c, f, f->data, list);
 		t->other = other;
+	} else if (f->data) {
+		tcp_room_free(f->fd, ((const struct tcp_given *)f->data)->locks);
 	}
 	f->data = NULL;
 	return t;
@@ -250,6 +314,23 @@ static bool turns_step(struct plugin_ctx *c, struct turn *list)
 	return more;
 }
 
+/*
+ * Room that the peer knows of can't be taken back: what it sends into that would be dropped. So as much of what it
+ * still has as goes into it does so first.
+ */
+static void room_use_up(int fd, int size)
+{
+	int tries, before = -1, unread = tcp_unread(fd);
+
+	if (sock_int(fd, SOL_SOCKET, SO_RCVBUF, 0) == size)
+		return;
+	for (tries = 0; tries < QUIET_TRIES && unread != before; tries++) {
+		sock_nap(QUIET_US);
+		before = unread;
+		unread = tcp_unread(fd);
+	}
+}
+
 void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 {
 	struct turn *list = NULL, *t;
@@ -266,10 +347,16 @@ void tcp_turns_run(struct plugin_ctx *c, struct plugin_file *f)
 	}
 	while (turns_step(c, list) && tries++ < TURNS_TRIES)
 		sock_nap(TURNS_US);
+	for (g = plugin_file_next(c, NULL); g; g = plugin_file_next(c, g))
+		if (is_end(f, g))
+			tcp_relieve_end(g);
 	for (t = list; t; t = t->next) {
-		if (t->other)
+		if (t->other) {
+			room_use_up(t->f->fd, t->g->room);
 			tcp_room_return(t->f->fd, t->g->room);
-		else if (!t->over)
+			tcp_room_free(t->f->fd, t->g->locks);
+		} else if (!t->over) {
 			turn_end(c, t, -EAGAIN);
+		}
 	}
 }

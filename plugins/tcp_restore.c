@@ -384,7 +384,7 @@ static int bytes_send(int from, int to, const uint8_t *p, size_t n, int flags)
 		}
 		if (sent != -EAGAIN || tries++ == SEND_TRIES)
 			return sent ? sent : -EIO;
-		if (tries > 2)
+		if (tries > 2 && tcp_is_full(to))
 			tcp_make_room(to, n + tries * (1 << 16));
 		tcp_tell_room(to);
 		sys_call3(__NR_poll, &writable, 1, 1);
@@ -422,6 +422,19 @@ static uint64_t queue_size(struct plugin_ctx *c, const struct plugin_file *f)
 	while (inet_part_next(c, f, PART_BYTES, &index, &part, &n))
 		total += n;
 	return total;
+}
+
+/*
+ * Room for what the other end can't keep. As long as nothing has come the kernel takes half of a buffer to be
+ * overhead: what it makes of a request then is twice as large, up to net.ipv4.tcp_rmem, of which a queue that was read
+ * fast once can be full. But no more than that: what room is left the program fills, at each restart.
+ */
+static void room_make_first(struct plugin_ctx *c, const struct plugin_file *f, int from)
+{
+	uint64_t total = queue_size(c, f), kept = sock_int(from, SOL_SOCKET, SO_SNDBUF, 0);
+
+	if (total > kept)
+		tcp_make_room(f->fd, (total - kept) / 2);
 }
 
 /*
@@ -589,7 +602,10 @@ int tcp_fill(struct plugin_ctx *c, struct plugin_file *f)
 		return err ? port_fail(c, f, err, &st.local) : 0;
 	}
 	peer = st.kind == TCP_PAIR ? peer_of(c, f, &st) : NULL;
-	return peer ? queue_send(c, f, peer->fd, f->fd, &total) : 0;
+	if (!peer)
+		return 0;
+	room_make_first(c, f, peer->fd);
+	return queue_send(c, f, peer->fd, f->fd, &total);
 }
 
 /* Send what it had sent before it was accepted: a part of the listening socket's. */

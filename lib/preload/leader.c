@@ -536,14 +536,14 @@ static void restore(struct checkpoint *c)
 
 static void release_memory(struct checkpoint *c)
 {
+	if (c->shared.head && !c->restarted)
+		shared_close(&c->shared);
 	if (!c->restarted) { /* these were never in the image */
 		contents_free(&c->save);
 		blob_free(&c->save.rec);
 		blob_free(&c->save.ipc);
 		arena_free(&c->save.arena);
 	}
-	if (c->shared.head && !c->restarted)
-		shared_close(&c->shared);
 	if (c->in_pause && !c->restarted)
 		memory_drop_new(&c->memory);
 	signals_free(&c->ps.queued);

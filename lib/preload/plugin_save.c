@@ -47,11 +47,25 @@ uint32_t *plugin_shared_word(struct plugin_ctx *c, const struct plugin_file *f)
 	return s ? &s->word : NULL;
 }
 
+/* p, mapped until the shared memory is closed; NULL: no memory. */
+static void *mapped_until_close(struct plugin_ctx *c, void *p, size_t n)
+{
+	struct shared_stretch *s = p ? plugin_alloc(c, sizeof(*s)) : NULL;
+
+	if (s) {
+		*s = (struct shared_stretch){c->shared->given, p, ALIGN_UP(n, CKPT_PAGE)};
+		c->shared->given = s;
+	} else if (p) {
+		sys_munmap(p, ALIGN_UP(n, CKPT_PAGE));
+	}
+	return s ? p : NULL;
+}
+
 void *plugin_give(struct plugin_ctx *c, const struct plugin_file *f, size_t n)
 {
 	struct shared_file *s = same_get(c->shared, f->id);
 	uint64_t offset;
-	void *p = s ? shared_alloc(c->shared, n, &offset) : NULL;
+	void *p = s ? mapped_until_close(c, shared_alloc(c->shared, n, &offset), n) : NULL;
 
 	if (p) {
 		s->given = offset;
@@ -65,7 +79,7 @@ const void *plugin_given(struct plugin_ctx *c, const struct plugin_file *f, size
 	struct shared_file *s = same_get(c->shared, f->id);
 
 	*n = s ? s->given_len : 0;
-	return *n ? shared_map(c->shared, s->given, *n) : NULL;
+	return *n ? mapped_until_close(c, shared_map(c->shared, s->given, *n), *n) : NULL;
 }
 
 bool plugin_tcp_refuse(struct plugin_ctx *c)

@@ -226,6 +226,13 @@ struct shared_array {
 	uint8_t *part[64];
 };
 
+/* A stretch of the memory that is unmapped with it. */
+struct shared_stretch {
+	struct shared_stretch *next;
+	void *at;
+	uint64_t len;
+};
+
 struct shared {
 	struct shared_head *head; /* NULL: not there */
 	struct shared_process *own; /* this process's entry */
@@ -236,6 +243,7 @@ struct shared {
 	uint32_t timeout_ms;
 	uint64_t deadline_ns, seen; /* bytes of content saved when it was set; both move on with them */
 	struct shared_array same, objects, ranges, blocks;
+	struct shared_stretch *given; /* by plugin_give(), to others or to us */
 };
 
 /*
@@ -246,6 +254,7 @@ int shared_open(struct shared *sh, int fd, uint32_t index, int conn, uint32_t ti
 void shared_close(struct shared *sh) HIDDEN;
 /* How far all have got with saving content of files. */
 uint64_t shared_contents_done(const struct shared *sh) HIDDEN;
+/* It is the caller that unmaps what these two return, or puts it into sh->given. */
 /* len bytes that nobody else has, mapped; *offset: where they are in the memory. NULL: no memory. */
 void *shared_alloc(struct shared *sh, uint64_t len, uint64_t *offset) HIDDEN;
 /* Map what another process has allocated. NULL: no memory. */

@@ -77,6 +77,8 @@ static void array_close(struct shared_array *a)
 
 void shared_close(struct shared *sh)
 {
+	for (const struct shared_stretch *s = sh->given; s; s = s->next)
+		sys_munmap(s->at, s->len);
 	array_close(&sh->same);
 	array_close(&sh->objects);
 	array_close(&sh->ranges);

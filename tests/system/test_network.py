@@ -5,6 +5,7 @@ What stays inside the job is tested by the programs tcp_*.c, udp_*.c and netlink
 
 import re
 import socket
+import time
 
 import pytest
 
@@ -258,6 +259,7 @@ a.setblocking(True)
 a.shutdown(socket.SHUT_WR)
 got = b"".join(iter(lambda: b.recv(1 << 20), b""))
 assert len(got) == sent and got == (block * (sent // len(block) + 1))[:sent], (len(got), sent)
+assert "memfd:ckpt" not in open("/proc/self/maps").read()
 """
 
 
@@ -267,6 +269,60 @@ def test_a_long_queue_is_put_back(ckpt):
     for _ in range(3):
         ckpt.checkpoint()  # it is taken out, and put back
         image = ckpt.checkpoint()["image"]
+        job.kill()
+        job = ckpt.restart(image, job)
+        ckpt.wait_known(job)
+    ckpt.file("go")
+    job.wait()
+    assert job.output().endswith("ready\nok\n"), job.story()
+
+
+ALWAYS_FULL = """
+import array, fcntl, termios, threading
+l = socket.create_server(("127.0.0.1", 0))
+a = socket.create_connection(l.getsockname())
+b, _ = l.accept()
+block = bytes(range(251)) * 100
+sent, over = 0, False
+
+def fill():
+    global sent
+    while not over:
+        sent += a.send(block[sent % 251:])
+    a.shutdown(socket.SHUT_WR)
+
+def held():
+    n = array.array("i", [0])
+    total = 0
+    for s, what in (b, termios.FIONREAD), (a, termios.TIOCOUTQ):
+        fcntl.ioctl(s, what, n)
+        total += n[0]
+    return total
+
+writer = threading.Thread(target=fill)
+writer.start()
+while not held() or select.select([], [a], [], 0.5)[1]:
+    pass
+"""
+
+NO_MORE_OF_IT = """
+over = True
+last = held()
+got = b"".join(iter(lambda: b.recv(1 << 20), b""))
+writer.join()
+assert len(got) == sent and got == (block * (sent // len(block) + 1))[:sent], (len(got), sent)
+assert last < 20e6, last  # at most 8 MiB wait longer in it than is needed, and 4 MiB are at the other end
+assert "memfd:ckpt" not in open("/proc/self/maps").read()
+"""
+
+
+@pytest.mark.parametrize("ckpt", [{"root": False}, {"root": True}], indirect=True)
+def test_a_queue_that_is_always_full_does_not_grow(ckpt):
+    job = start(ckpt, ALWAYS_FULL, NO_MORE_OF_IT)
+    for _ in range(3):
+        for _ in range(4):
+            image = ckpt.checkpoint()["image"]
+            time.sleep(0.1)  # it is filled again
         job.kill()
         job = ckpt.restart(image, job)
         ckpt.wait_known(job)
