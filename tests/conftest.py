@@ -10,6 +10,39 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ckpttest  # noqa: E402
 
 
+def part_of(item):
+    """The tests that run one after the other: those of a file, of one program, of SLURM."""
+    place, name = os.path.split(item.location[0])
+    if os.path.basename(place) == "slurm":
+        return "slurm"
+    if name == "test_objects.py":
+        return item.callspec.params["program"].name if hasattr(item, "callspec") else name
+    return name
+
+
+def pytest_collection_modifyitems(config, items):
+    """With tests/worker parts run beside one another; the longest, and those that hardly compute, begin."""
+    if config.getoption("dist", "no") == "no":
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(part_of(item)))
+    items.sort(key=lambda item: "slurm apps system".split().index(
+        os.path.basename(os.path.dirname(item.location[0]))))
+
+
+def pytest_configure(config):
+    """The directory that whoever starts the workers has made for them is in another /tmp."""
+    if hasattr(config, "workerinput") and config.option.basetemp:
+        os.makedirs(os.path.dirname(config.option.basetemp), exist_ok=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config):
+    """Workers have no network to install from."""
+    if any("apps" in arg for arg in config.args):
+        pypi_install()
+
+
 @pytest.fixture(scope="session")
 def installed():
     """The programs, installed once for the session."""
@@ -36,24 +69,34 @@ def programs():
 PYPI = ["veros", "greenlet", "numba", "joblib", "dask", "distributed", "mpi4py", "pyarrow"]
 
 
+PYPI_PLACE = os.path.join(ckpttest.TREE, "build", "pypi")
+
+
+def pypi_install():
+    """Put the packages into their place, unless they are there; what pip said when it can't."""
+    stamp = os.path.join(PYPI_PLACE, "-".join(["installed", *PYPI]))
+    if os.path.exists(stamp):
+        return ""
+    shutil.rmtree(PYPI_PLACE, ignore_errors=True)
+    run = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "-q", "--target", PYPI_PLACE, *PYPI],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode == 0:
+        open(stamp, "w").close()
+    return run.stdout if run.returncode else ""
+
+
 @pytest.fixture(scope="session")
 def pypi():
     """A directory with packages of PyPI for Debian's python3, kept under build/; for PYTHONPATH."""
-    where = os.path.join(ckpttest.TREE, "build", "pypi")
-    stamp = os.path.join(where, "-".join(["installed", *PYPI]))
-    if not os.path.exists(stamp):
-        shutil.rmtree(where, ignore_errors=True)
-        run = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "-q", "--target", where, *PYPI],
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if run.returncode:
-            pytest.skip("pip can't install: " + run.stdout[-300:])
-        open(stamp, "w").close()
-    if os.getuid() != 0 or ckpttest.all_may_read(where):
-        yield where
+    problem = pypi_install()
+    if problem:
+        pytest.skip("pip can't install: " + problem[-300:])
+    if os.getuid() != 0 or ckpttest.all_may_read(PYPI_PLACE):
+        yield PYPI_PLACE
         return
     top = tempfile.mkdtemp(prefix="ckpt-test-pypi-")
     os.chmod(top, 0o755)
-    shutil.copytree(where, os.path.join(top, "pypi"), symlinks=True)
+    shutil.copytree(PYPI_PLACE, os.path.join(top, "pypi"), symlinks=True)
     yield os.path.join(top, "pypi")
     shutil.rmtree(top, ignore_errors=True)
 
