@@ -311,15 +311,15 @@ programs-system: $(SYSTEM_BIN) $(APPS_BIN)
 
 PYTEST_DIRS := $(foreach d,system apps slurm,$(if $(wildcard tests/$(d)/*.py),tests/$(d)))
 
-# Parts of the tests run beside one another where each can have what tests/worker gives it.
+# Where they can have what tests/worker gives, parts of the tests run beside one another.
 TESTS_AT_ONCE := 3
-AT_ONCE = $(if $(shell tests/worker $(PYTHON) -c 'import xdist; print(1)' 2>/dev/null),--dist loadgroup \
-	--tx '$(TESTS_AT_ONCE)*popen//python=tests/worker $(PYTHON)')
+WORKER = $(shell tests/worker echo tests/worker 2>/dev/null)
+AT_ONCE = --dist loadgroup --tx '$(TESTS_AT_ONCE)*popen//python=tests/worker $(PYTHON)'
 
 # PYTEST adds arguments: make check PYTEST='-k pipe'
 check: all frozen lint programs-system $(UNIT)
-	$(UNIT)
-	$(if $(strip $(PYTEST_DIRS)),$(PYTHON) -m pytest -q $(PYTEST_DIRS) $(AT_ONCE) $(PYTEST))
+	$(WORKER) $(UNIT)
+	$(if $(strip $(PYTEST_DIRS)),$(PYTHON) -m pytest -q $(PYTEST_DIRS) $(if $(WORKER),$(AT_ONCE)) $(PYTEST))
 
 demo: all
 	$(if $(wildcard tests/demo/demo.py),$(PYTHON) tests/demo/demo.py)
