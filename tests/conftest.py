@@ -22,7 +22,7 @@ def part_of(item):
 
 def pytest_collection_modifyitems(config, items):
     """With tests/worker parts run beside one another; the longest, and those that hardly compute, begin."""
-    if config.getoption("dist", "no") == "no":
+    if not hasattr(config, "workerinput"):
         return
     for item in items:
         item.add_marker(pytest.mark.xdist_group(part_of(item)))

@@ -206,9 +206,9 @@ class Plate:
         for gate in gates or self.gates:
             self.slurm.file("%s.%d" % (self.name, gate))
 
-    def signal(self, sig="USR1"):
+    def signal(self, sig="USR1", expect=0):
         """To all processes of its steps, as --signal does."""
-        self.job.signal(sig)
+        self.job.signal(sig, expect)
 
     def checkpoint(self):
         """An image, as ckpt_command makes it."""

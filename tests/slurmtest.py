@@ -417,9 +417,9 @@ class Job:
         wait_for(lambda: text in self.output(),
                  lambda: "%r of job %s: %s\n%s" % (text, self.id, self.show(), self.slurm.story()), limit)
 
-    def signal(self, sig="USR1"):
-        """To every process of its steps, as --signal does."""
-        self.slurm.run("scancel", "-s", sig, self.id)
+    def signal(self, sig="USR1", expect=0):
+        """To every process of its steps, as --signal does; expect: scancel's status, None: any."""
+        self.slurm.run("scancel", "-s", sig, self.id, expect=expect)
 
     def cancel(self):
         self.slurm.run("scancel", self.id)

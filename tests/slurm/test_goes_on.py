@@ -52,8 +52,9 @@ def test_signals_one_after_another(slurm):
     """A checkpoint that is under way serves them, too."""
     plate = Plate(slurm)
     plate.wait_blocks(3)
-    for _ in range(5):
-        plate.signal()
+    plate.signal()
+    for _ in range(4):
+        plate.signal(expect=None)  # it may have ended: there is no such job until it is queued again
     plate.wait_rerun(1)
     plate.finish()
     assert plate.job.restarts() == 1

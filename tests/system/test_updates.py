@@ -36,7 +36,7 @@ def own_copy(ckpt, path):
 @pytest.mark.parametrize("how", [replace, remove])
 @pytest.mark.parametrize("what", ["program", "library"])
 def test_text_is_in_the_image(ckpt, programs, what, how):
-    argv = [os.path.join(programs, "apps", "token_ring"), "300"]
+    argv = [os.path.join(programs, "apps", "token_ring"), "900"]
     alone = ckpt.uninterrupted(argv)
     env = {}
     if what == "program":
