@@ -12,12 +12,11 @@ import ckpttest  # noqa: E402
 
 def part_of(item):
     """The tests that run one after the other: those of a file, of one program, of SLURM."""
-    place, name = os.path.split(item.location[0])
-    if os.path.basename(place) == "slurm":
+    if item.path.parent.name == "slurm":
         return "slurm"
-    if name == "test_objects.py":
-        return item.callspec.params["program"].name if hasattr(item, "callspec") else name
-    return name
+    if item.path.name == "test_objects.py":
+        return item.callspec.params["program"].name
+    return item.path.name
 
 
 def pytest_collection_modifyitems(config, items):
@@ -26,8 +25,7 @@ def pytest_collection_modifyitems(config, items):
         return
     for item in items:
         item.add_marker(pytest.mark.xdist_group(part_of(item)))
-    items.sort(key=lambda item: "slurm apps system".split().index(
-        os.path.basename(os.path.dirname(item.location[0]))))
+    items.sort(key=lambda item: ("slurm", "apps", "system").index(item.path.parent.name))
 
 
 def pytest_configure(config):
