@@ -19,6 +19,7 @@ def part_of(item):
     return item.path.name
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(config, items):
     """With tests/worker parts run beside one another; the longest, and those that hardly compute, begin."""
     if not hasattr(config, "workerinput"):
