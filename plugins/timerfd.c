@@ -4,8 +4,12 @@
  * On clocks that go on where they stopped (CLOCK_MONOTONIC, CLOCK_BOOTTIME) the timer is set again
  * to the absolute time it was to expire at. On CLOCK_REALTIME one set to an absolute time keeps
  * it, and expires at once when that has passed; one set to a span has as much left as it had.
+ *
+ * The kernel tells of a timer that is just due as of one that is not set: 0 is left (timerfd_get_remaining()). But one with
+ * an interval that is not set never has ticks.
  */
 #include <ckpt/plugin.h>
+#include <poll.h>
 #include <sys/timerfd.h>
 #include <sys/ioctl.h>
 
@@ -13,7 +17,7 @@
 #define TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
 #endif
 
-enum { NS = 1000000000 };
+enum { NS = 1000000000, DUE_NS = 200000 /* as long may an interrupt take */ };
 
 struct timerfd_state {
 	int32_t clock;
@@ -29,6 +33,15 @@ static bool timerfd_match(const struct plugin_file *f)
 	return str_eq(f->link, "anon_inode:[timerfd]");
 }
 
+/* Does it have ticks, or will it in a moment? */
+static bool has_ticks(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct timespec limit = {.tv_nsec = DUE_NS};
+
+	return sys_call6(__NR_ppoll, (long)&p, 1, (long)&limit, 0, 0, 0) > 0;
+}
+
 /* timerfd_gettime(2) first: it counts the ticks of a periodic timer that nobody has read. */
 static void timerfd_save(struct plugin_ctx *c, struct plugin_file *f)
 {
@@ -39,6 +52,10 @@ static void timerfd_save(struct plugin_ctx *c, struct plugin_file *f)
 
 	if (err)
 		plugin_refuse(c, f, "timerfd_gettime fails");
+	st.left_ns = its.it_value.tv_sec * (int64_t)NS + its.it_value.tv_nsec;
+	st.interval_ns = its.it_interval.tv_sec * (int64_t)NS + its.it_interval.tv_nsec;
+	if (!st.left_ns && has_ticks(f->fd) && st.interval_ns)
+		st.left_ns = 1;
 	info = plugin_fdinfo(c, f);
 	if (err || !info)
 		return;
@@ -53,8 +70,6 @@ static void timerfd_save(struct plugin_ctx *c, struct plugin_file *f)
 	st.ticks = parse_dec(&ticks);
 	st.flags = parse_oct(&flags);
 	st.now_ns = sys_clock_ns(st.clock);
-	st.left_ns = its.it_value.tv_sec * (int64_t)NS + its.it_value.tv_nsec;
-	st.interval_ns = its.it_interval.tv_sec * (int64_t)NS + its.it_interval.tv_nsec;
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }
 

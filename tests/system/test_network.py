@@ -277,6 +277,22 @@ def test_a_long_queue_is_put_back(ckpt):
     assert job.output().endswith("ready\nok\n"), job.story()
 
 
+@pytest.mark.parametrize("ckpt", [{"root": False}, {"root": True}], indirect=True)
+def test_a_queue_as_long_as_can_be(ckpt):
+    """The kernel gives a buffer that nobody without privileges may ask for: what is in it could not be put back."""
+    job = start(ckpt, LONG_QUEUE.replace("1 << 20)", "1 << 30)"), ALL_OF_IT)
+    if ckpt.root:
+        image = ckpt.checkpoint()["image"]
+        job.kill()
+        job = ckpt.restart(image, job)
+        ckpt.wait_known(job)
+    else:
+        assert "more than net.ipv4.tcp_rmem lets it take again" in ckpt.command("--checkpoint", expect=4).stderr
+    ckpt.file("go")
+    job.wait()
+    assert job.output().endswith("ready\nok\n"), job.story()
+
+
 ALWAYS_FULL = """
 import array, fcntl, termios, threading
 l = socket.create_server(("127.0.0.1", 0))
