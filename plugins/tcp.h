@@ -65,6 +65,19 @@ enum { TCP_PORT_RANGE = 51 /* IP_LOCAL_PORT_RANGE, Linux 6.3 */ };
 int tcp_name_choose(int fd, const union inet_name *name) INET_HIDDEN;
 /* Bytes that wait, the urgent one and those behind it included. */
 int tcp_unread(int fd) INET_HIDDEN;
+
+int tcp_info_read(int fd, struct tcp_info *info) INET_HIDDEN;
+/* Has all that the peer has written arrived? Its counts have been taken before ours are. */
+bool tcp_way_is_clear(int fd, const struct inet_diag *peer) INET_HIDDEN;
+/*
+ * Wait until all that fd's peer has written is there, making room for it; of st the names hold. The connection may
+ * end meanwhile. 0; -ENOBUFS, only with may_drain: there is too much; -errno after a refusal, in the name of f.
+ */
+int tcp_settle(struct plugin_ctx *c, const struct plugin_file *f, int fd, const struct tcp_state *st,
+	       bool may_drain) INET_HIDDEN;
+
+/* ---- tcp_room.c ---- */
+
 /*
  * Let the socket's peer send `want` bytes more although nobody reads. Its own idea of how large its buffer
  * may grow is raised by SO_RCVLOWAT, which anybody may.
@@ -87,16 +100,14 @@ uint32_t tcp_room_keep(int fd) INET_HIDDEN;
 void tcp_room_free(int fd, uint32_t locks) INET_HIDDEN;
 /* Have it tell its peer how much room there is: looking at what waits does. */
 void tcp_tell_room(int fd) INET_HIDDEN;
-
-int tcp_info_read(int fd, struct tcp_info *info) INET_HIDDEN;
-/* Has all that the peer has written arrived? Its counts have been taken before ours are. */
-bool tcp_way_is_clear(int fd, const struct inet_diag *peer) INET_HIDDEN;
 /*
- * Wait until all that fd's peer has written is there, making room for it; of st the names hold. The connection may
- * end meanwhile. 0; -ENOBUFS, only with may_drain: there is too much; -errno after a refusal, in the name of f.
+ * Make room in f's peer, too, if this process saves it. When more comes than there is room for the kernel drops it and
+ * takes back the room it had told of; since Linux 6.17 it also drops acknowledgements that lie behind that. Two ends
+ * that are full wait for ever then, unless both are read.
  */
-int tcp_settle(struct plugin_ctx *c, const struct plugin_file *f, int fd, const struct tcp_state *st,
-	       bool may_drain) INET_HIDDEN;
+void tcp_relieve(struct plugin_ctx *c, const struct plugin_file *f, uint32_t peer_ino) INET_HIDDEN;
+/* f has again what it had before that. */
+void tcp_relieve_end(struct plugin_file *f) INET_HIDDEN;
 
 /* ---- tcp_turn.c ---- */
 
@@ -134,14 +145,6 @@ struct tcp_given {
 /* Can the peer send again what it has sent? And is there no mark in it, which reading would lose? */
 bool tcp_is_drainable(struct plugin_ctx *c, const struct plugin_file *f,
 		      const struct inet_diag *peer) INET_HIDDEN;
-/*
- * Make room in f's peer, too, if this process saves it. When more comes than there is room for the kernel drops it and
- * takes back the room it had told of; since Linux 6.17 it also drops acknowledgements that lie behind that. Two ends
- * that are full wait for ever then, unless both are read.
- */
-void tcp_relieve(struct plugin_ctx *c, const struct plugin_file *f, uint32_t peer_ino) INET_HIDDEN;
-/* In save(): f has what it had before that. */
-void tcp_relieve_end(struct plugin_file *f) INET_HIDDEN;
 /* Read all that waits in f and at its peer, a file of the job, and give it to that. NULL after a refusal. */
 struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 			    const struct tcp_state *st) INET_HIDDEN;

@@ -15,46 +15,9 @@ enum {
 	RETRY_MS_MAX = 3000,
 	TURNS_US = 50, TURNS_TRIES = 60000, STUCK_TRIES = 200,
 	QUIET_US = 200, QUIET_TRIES = 100,
-	RELIEF = 1 << 17,
 };
 
 static const union inet_name nobody = {.family = AF_UNSPEC};
-
-void tcp_relieve(struct plugin_ctx *c, const struct plugin_file *f, uint32_t peer_ino)
-{
-	struct plugin_file *other = peer_ino ? plugin_file_by_inode(c, f->dev, peer_ino) : NULL;
-	struct tcp_given *g;
-
-	if (!other || !other->mine || other == f || !tcp_is_full(other->fd))
-		return;
-	g = other->data;
-	if (!g) {
-		g = plugin_alloc(c, sizeof(*g));
-		if (!g)
-			return;
-		*g = (struct tcp_given){
-			.relieved = true,
-			.room = sock_int(other->fd, SOL_SOCKET, SO_RCVBUF, 0),
-			.locks = tcp_room_keep(other->fd),
-		};
-		other->data = g;
-	}
-	if (!g->relieved)
-		return;
-	tcp_make_room(other->fd, RELIEF);
-	tcp_tell_room(other->fd);
-}
-
-void tcp_relieve_end(struct plugin_file *f)
-{
-	const struct tcp_given *g = f->data;
-
-	if (!g || !g->relieved)
-		return;
-	tcp_room_return(f->fd, g->room);
-	tcp_room_free(f->fd, g->locks);
-	f->data = NULL;
-}
 
 /* Read from f until the peer has nothing more; no more than n bytes. How many there were, -errno. */
 static long bytes_take(struct plugin_ctx *c, const struct plugin_file *f, const struct tcp_state *st, uint8_t *p,
