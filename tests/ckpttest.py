@@ -547,12 +547,20 @@ class Ckpt:
                 with contextlib.suppress(OSError):
                     os.close(job.master)
                 job.master = None
-        with contextlib.suppress(Failure):
-            wait_for(self.ended, "", 10)
-        lines = ["process left: " + describe(pid) for pid in self.left()]
+        for _ in range(2):  # a coordinator that is only being started is not there yet, and soon is
+            with contextlib.suppress(Failure):
+                wait_for(self.ended, "", 10)
+            lines = self.remains()
+            if not lines:
+                break
         for pid in self.left():
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+        return lines
+
+    def remains(self):
+        """What is left behind, as lines."""
+        lines = ["process left: " + describe(pid) for pid in self.left()]
         for where, _, names in os.walk(self.dir):
             lines += ["left: " + os.path.join(where, name) for name in names if name.endswith(".part")]
         lines += ["left socket: " + path for path in self.sockets()]
