@@ -98,6 +98,7 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 		tcp_turn_ready(c, other);
 		return g;
 	}
+	tcp_room_free(f->fd, g->locks);
 	/* What has been taken can't be put before what has not: both ends shall know. */
 	sys_call3(__NR_connect, f->fd, &nobody, sizeof(nobody));
 	plugin_refuse(c, f, "its connection is lost: what was on its way to it does not arrive: %s",
