@@ -1,6 +1,7 @@
 """What a site installs so that a user changes one line only: the filter of sbatch's options, or the module."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -83,7 +84,9 @@ def test_no_submission_fails_for_the_filter(slurm):
     """Steps, a signal that there isn't, a script that comes on standard input."""
     job = slurm.submit("# ckpt_launch\nsrun --ntasks=1 true && srun true", env={"CKPT_REQUEST_SIGNAL": "%s;"})
     job.wait_completed()
-    assert job.output() == ""
+    # srun itself tells that the first step's end is not known yet.
+    assert not [line for line in job.output().splitlines()
+                if not re.match(r"srun: (Job \d+ step creation temporarily disabled|Step created for)", line)]
     with open(job.slurm.path("job.sh")) as script:
         done = slurm.run("sbatch", "--parsable", "--hold", "--output=/dev/null", stdin=script)
     slurm.jobs.append(slurmtest.Job(slurm, done.stdout.strip()))
