@@ -8,9 +8,10 @@ import slurmtest
 
 BARE = pytest.mark.parametrize("slurm", [{"cluster": "bare"}], indirect=True)
 
+# exec: of a child that is only being forked SLURM's linuxproc does not know when it kills the script.
 SCRIPT = """echo run ${SLURM_RESTART_COUNT-0} as $SLURM_JOB_ID
     [ "${SLURM_RESTART_COUNT-0}" = 0 ] || exit 0
-    if [ $SLURM_ARRAY_TASK_ID = %d ]; then env -u PATH -u SLURM_TASK_PID %s; sleep 1000; fi
+    if [ $SLURM_ARRAY_TASK_ID = %d ]; then env -u PATH -u SLURM_TASK_PID %s; exec sleep 1000; fi
     exit 0"""
 
 
