@@ -74,7 +74,6 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 	    tcp_is_drainable(c, f, &peer)) {
 		other = plugin_file_by_inode(c, f->dev, peer.ino);
 		n = tcp_unread(f->fd) + peer.unacked;
-		g = plugin_give(c, other, sizeof(*g) + n);
 	}
 	if (other && peer.retry_ms > RETRY_MS_MAX) {
 		plugin_refuse(c, f, "what is on its way to it was dropped, and is sent again in %u s; try again then",
@@ -86,6 +85,8 @@ struct tcp_given *tcp_drain(struct plugin_ctx *c, const struct plugin_file *f,
 			      "some, and try again", (unsigned long)waited);
 		return NULL;
 	}
+	if (other)
+		g = plugin_give(c, other, sizeof(*g) + n);
 	if (!g || !tcp_turn_take(c, other)) {
 		plugin_refuse(c, f, "more is on its way to it than it has room for; try again");
 		return NULL;

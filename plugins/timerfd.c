@@ -33,7 +33,7 @@ static bool timerfd_match(const struct plugin_file *f)
 	return str_eq(f->link, "anon_inode:[timerfd]");
 }
 
-/* Does it have ticks, or will it in a moment? */
+/* Does it have ticks, or will it in a moment? Then fdinfo has them, too. */
 static bool has_ticks(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -536,9 +536,9 @@ static void restore(struct checkpoint *c)
 
 static void release_memory(struct checkpoint *c)
 {
-	if (c->shared.head && !c->restarted)
-		shared_close(&c->shared);
 	if (!c->restarted) { /* these were never in the image */
+		if (c->shared.head)
+			shared_close(&c->shared); /* before the arena: what it has to unmap is listed there */
 		contents_free(&c->save);
 		blob_free(&c->save.rec);
 		blob_free(&c->save.ipc);

@@ -263,18 +263,27 @@ assert "memfd:ckpt" not in open("/proc/self/maps").read()
 """
 
 
+def restarted(ckpt, job, image):
+    """The job killed and restarted; the coordinator knows it."""
+    job.kill()
+    job = ckpt.restart(image, job)
+    ckpt.wait_known(job)
+    return job
+
+
+def ends_well(ckpt, job):
+    ckpt.file("go")
+    job.wait()
+    assert job.output().endswith("ready\nok\n"), job.story()
+
+
 @pytest.mark.parametrize("ckpt", [{"root": False}, {"root": True}], indirect=True)
 def test_a_long_queue_is_put_back(ckpt):
     job = start(ckpt, LONG_QUEUE, ALL_OF_IT)
     for _ in range(3):
         ckpt.checkpoint()  # it is taken out, and put back
-        image = ckpt.checkpoint()["image"]
-        job.kill()
-        job = ckpt.restart(image, job)
-        ckpt.wait_known(job)
-    ckpt.file("go")
-    job.wait()
-    assert job.output().endswith("ready\nok\n"), job.story()
+        job = restarted(ckpt, job, ckpt.checkpoint()["image"])
+    ends_well(ckpt, job)
 
 
 @pytest.mark.parametrize("ckpt", [{"root": False}, {"root": True}], indirect=True)
@@ -282,15 +291,10 @@ def test_a_queue_as_long_as_can_be(ckpt):
     """The kernel gives a buffer that nobody without privileges may ask for: what is in it could not be put back."""
     job = start(ckpt, LONG_QUEUE.replace("1 << 20)", "1 << 30)"), ALL_OF_IT)
     if ckpt.root:
-        image = ckpt.checkpoint()["image"]
-        job.kill()
-        job = ckpt.restart(image, job)
-        ckpt.wait_known(job)
+        job = restarted(ckpt, job, ckpt.checkpoint()["image"])
     else:
         assert "more than net.ipv4.tcp_rmem lets it take again" in ckpt.command("--checkpoint", expect=4).stderr
-    ckpt.file("go")
-    job.wait()
-    assert job.output().endswith("ready\nok\n"), job.story()
+    ends_well(ckpt, job)
 
 
 ALWAYS_FULL = """
@@ -339,12 +343,8 @@ def test_a_queue_that_is_always_full_does_not_grow(ckpt):
         for _ in range(4):
             image = ckpt.checkpoint()["image"]
             time.sleep(0.1)  # it is filled again
-        job.kill()
-        job = ckpt.restart(image, job)
-        ckpt.wait_known(job)
-    ckpt.file("go")
-    job.wait()
-    assert job.output().endswith("ready\nok\n"), job.story()
+        job = restarted(ckpt, job, image)
+    ends_well(ckpt, job)
 
 
 def test_a_connection_with_the_outside_as_standard_stream(ckpt, outside):
