@@ -54,11 +54,13 @@ static void cut_memory(struct writer *w)
 	w->list.nown_memory = w->list.own.len / sizeof(struct image_extent);
 }
 
-static void cut_copies(struct writer *w)
+/* Of memory, which is whole pages, or of all else. */
+static void cut_copies(struct writer *w, bool memory)
 {
 	for (struct save_piece *p = w->sn->save->pieces; p; p = p->next)
-		extent_add(&w->list, p->stream, p->start, p->len,
-			   (struct extent_src){(uint64_t)p->data, 0, 0});
+		if ((p->stream == STREAM_MEMORY) == memory)
+			extent_add(&w->list, p->stream, p->start, p->len,
+				   (struct extent_src){(uint64_t)p->data, 0, 0});
 }
 
 /*
@@ -83,10 +85,12 @@ static void cut_text(struct writer *w)
 	}
 }
 
+/* Content of files may be of any length: behind it a chunk may end anywhere, but in memory only between two pages. */
 int extents_cut(struct writer *w)
 {
 	cut_memory(w);
-	cut_copies(w);
+	cut_copies(w, true);
+	cut_copies(w, false);
 	cut_text(w);
 	return w->list.own.err ? w->list.own.err : w->list.src.err;
 }

@@ -300,12 +300,16 @@ static void owner_set(const struct restart *r, const struct rec_ipc *o)
 		refused(o, "its owner, mode or size can't be set");
 }
 
-/* Copy the extents of the object into the segment. */
+/*
+ * Copy the extents of the object into the segment. They are those of whole pages, and where one chunk ends and the next
+ * begins may be anywhere in them: behind the segment's size, too.
+ */
 static void segment_load(const struct restart *r, const struct saved *p, const struct rec_ipc *o, uint8_t *to)
 {
 	size_t n = image_dctx_size();
 	void *dctx = malloc(n);
 	uint8_t *stored = malloc(2 * IMAGE_STORED_MAX), *raw = stored + IMAGE_STORED_MAX;
+	uint64_t size = ALIGN_UP(o->size, CKPT_PAGE);
 
 	if (!dctx || !stored)
 		die("out of memory");
@@ -315,7 +319,7 @@ static void segment_load(const struct restart *r, const struct saved *p, const s
 
 		if (e->stream != STREAM_OBJECT + o->object)
 			continue;
-		if (e->start > o->size || e->len > ALIGN_UP(o->size, CKPT_PAGE) - e->start)
+		if (e->start > size || e->len > size - e->start)
 			die("%s: damaged: contents outside of SysV shared memory %d", r->path, o->id);
 		if (image_load_chunk(r->image_fd, &r->image.key, c, image_dctx(dctx, n), stored, raw) < 0)
 			die("%s: damaged: contents of SysV shared memory %d", r->path, o->id);
