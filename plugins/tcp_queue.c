@@ -146,7 +146,7 @@ static void clients_call(struct plugin_ctx *c, struct plugin_file *f, struct loo
 	if (n == l->n)
 		queue_take(c, f);
 	else
-		plugin_refuse(c, f, "clients that wait to be accepted have sent already; try again");
+		plugin_refuse_for_now(c, f, "clients that wait to be accepted have sent already; try again");
 	while (n)
 		tcp_turn_ready(c, l->clients[--n]);
 }
@@ -167,8 +167,8 @@ void tcp_queue_save(struct plugin_ctx *c, struct plugin_file *f)
 	if (!l->has_sent)
 		return;
 	if (l->has_outside)
-		plugin_refuse(c, f,
-			      "clients of the job and of outside wait to be accepted, and have sent; try again");
+		plugin_refuse_for_now(
+			c, f, "clients of the job and of outside wait to be accepted, and have sent; try again");
 	else
 		clients_call(c, f, l);
 }

@@ -135,7 +135,7 @@ static void pending_save(struct plugin_ctx *c, const struct plugin_file *f,
 		return;
 	for (i = 0; i < info->npending; i++) {
 		if (!ids[i])
-			plugin_refuse(
+			plugin_refuse_for_now(
 				c, f,
 				"a connection that is not yet accepted is closed already, and "
 				"may have bytes waiting; try again");
@@ -234,8 +234,8 @@ static void state_save(struct plugin_ctx *c, struct plugin_file *f, const struct
 	if (st.kind == UNIX_OUTSIDE)
 		plugin_warn(c, f, "its peer is outside the job: it comes back as reset");
 	if (st.kind == UNIX_PENDING && has_sent(f))
-		plugin_refuse(c, f,
-			      "a connection that is not yet accepted has bytes waiting; try again");
+		plugin_refuse_for_now(
+			c, f, "a connection that is not yet accepted has bytes waiting; try again");
 	st.shutdown = info->shutdown;
 	st.backlog = info->backlog;
 	st.reset = st.kind == UNIX_HALF && is_stream(st.type) && has_error(f);

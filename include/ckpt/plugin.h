@@ -193,6 +193,12 @@ const void *plugin_given(struct plugin_ctx *c, const struct plugin_file *f, size
 /* The process can't be checkpointed because of f; the message begins "fd N (LINK): ". */
 void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
 		   ...) PLUGIN_CALL PLUGIN_PRINTF(3);
+/*
+ * The same, of what will have passed in a moment, when the program has gone on: nobody is told before the
+ * checkpoint has been tried again for about two seconds. Only for what is seen at once, for all stand still.
+ */
+void plugin_refuse_for_now(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
+			   ...) PLUGIN_CALL PLUGIN_PRINTF(3);
 /* It can, but not all of f comes back. */
 void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt,
 		 ...) PLUGIN_CALL PLUGIN_PRINTF(3);

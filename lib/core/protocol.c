@@ -63,7 +63,7 @@ void msg_init(struct msg *m, enum msg_type type, size_t size)
 	m->version = PROTOCOL_VERSION;
 	m->type = type;
 	m->size = size;
-	m->reserved = 0;
+	m->flags = 0;
 }
 
 static bool is_terminated(const char *s, size_t n)

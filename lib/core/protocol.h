@@ -85,7 +85,7 @@ struct msg {
 	uint16_t version;
 	uint16_t type;
 	uint32_t size; /* of the whole message */
-	uint32_t reserved;
+	uint32_t flags; /* of MSG_REFUSE: REFUSE_* */
 };
 _Static_assert(sizeof(struct msg) == 16, "on the wire");
 
@@ -176,6 +176,7 @@ struct msg_line {
 	struct msg m;
 	char text[1024];
 };
+enum { REFUSE_FOR_NOW = 1 /* it will have passed in a moment, when the program goes on */ };
 
 struct msg_barrier {
 	struct msg m;
@@ -271,7 +272,12 @@ struct msg_process {
 	char name[64];
 };
 
-/* err 0: image and figures hold; else text tells why. MSG_LINE may come before. */
+/*
+ * err 0: image and figures hold; else text tells why. MSG_LINE may come before. A process that asked itself is to ask
+ * again: at once for -EAGAIN, it was another checkpoint's turn; a little later, and not for ever, for RESULT_FOR_NOW:
+ * nothing was refused but for this moment.
+ */
+#define RESULT_FOR_NOW (-ERESTART) /* a number that no system call returns */
 struct msg_result {
 	struct msg m;
 	int32_t err;

@@ -77,11 +77,22 @@ static void start_coordinator(void)
 
 /* ---- the call ---- */
 
-static void wait_ms(void)
+static void wait_ms(int ms)
 {
-	struct timespec t = {.tv_nsec = 1000000};
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
 
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t);
+}
+
+/* Something is in the way that will pass: wait, longer each time. False: it has not passed. */
+static bool wait_longer(int *ntries)
+{
+	enum { TRIES_MAX = 10 };
+
+	if (*ntries == TRIES_MAX)
+		return false;
+	wait_ms(2 << (*ntries)++);
+	return true;
 }
 
 /* Ask until it is under way: another checkpoint may be, or no coordinator yet. */
@@ -100,7 +111,7 @@ static int ask(struct api_call *call)
 		} else if (call->err != -EAGAIN) {
 			break;
 		}
-		wait_ms();
+		wait_ms(1);
 	}
 	return call->err;
 }
@@ -118,7 +129,7 @@ static void info_put(struct ckpt_info *to, const struct ckpt_info *from)
 
 static void take_result(const struct msg_result *r, struct ckpt_info *info, int *err)
 {
-	*err = r->err == -EAGAIN ? -EAGAIN : r->err ? -ECANCELED : 0;
+	*err = r->err == -EAGAIN || r->err == RESULT_FOR_NOW ? r->err : r->err ? -ECANCELED : 0;
 	str_copy(info->path, r->image, sizeof(info->path));
 	if (r->text[0])
 		str_copy(info->error, r->text, sizeof(info->error));
@@ -175,7 +186,7 @@ static bool options_take(const struct ckpt_options *opt, struct msg_target *t, s
 	return !o.path || (o.path[0] == '/' && str_copy(t->path, o.path, sizeof(t->path)));
 }
 
-/* One attempt; -EAGAIN: it was another checkpoint's turn. */
+/* One attempt; -EAGAIN: it was another checkpoint's turn; RESULT_FOR_NOW: it may be possible soon. */
 static int attempt(struct api_call *call, bool wait, struct ckpt_info *info)
 {
 	int err = ask(call);
@@ -200,13 +211,13 @@ API int ckpt_checkpoint_with(const struct ckpt_options *opt, struct ckpt_info *o
 	struct ckpt_info info;
 	struct api_call call;
 	bool wait;
-	int err;
+	int err, ntries = 0;
 
 	if (!may_ask() || !options_take(opt, &target, &call, &wait))
 		return -1;
 	do
 		err = attempt(&call, wait, &info);
-	while (err == -EAGAIN);
+	while (err == -EAGAIN || (err == RESULT_FOR_NOW && wait_longer(&ntries)));
 	info_put(out, &info);
 	if (err == 0)
 		return call.restarted;
@@ -269,7 +280,7 @@ API int ckpt_proceed(void)
 		handler_checkpoint(&call);
 		if (call.err != -EAGAIN)
 			break;
-		wait_ms();
+		wait_ms(1);
 	}
 	if (call.conn >= 0)
 		close(call.conn);
@@ -308,7 +319,7 @@ API int ckpt_interval(unsigned int seconds)
 	for (int i = 0; i < TRIES && (err == -ENOENT || err == -ECONNREFUSED); i++) {
 		if (i == 0)
 			start_coordinator();
-		wait_ms();
+		wait_ms(1);
 		conn = err = msg_connect(preload.socket);
 	}
 	if (conn >= 0) {

@@ -116,17 +116,15 @@ static void name_put(struct text *t, const struct plugin_file *f)
 		text_put(t, "fd %d (%s)", f->number, f->link);
 }
 
-void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+static void refuse(struct plugin_ctx *c, const struct plugin_file *f,
+		   void (*say)(struct save *s, const char *fmt, ...), const char *fmt, va_list ap)
 {
 	struct plugin_file *own = plugin_file_by_id(c, f->id);
 	char why[512], name[512];
 	struct text t = TEXT(why), n = TEXT(name);
-	va_list ap;
 
 	why[0] = 0;
-	va_start(ap, fmt);
 	text_vput(&t, fmt, ap);
-	va_end(ap);
 	if (own && own->mine && is_ignored(f)) {
 		own->plugin = &plugin_ignored;
 		plugin_warn(c, f, "%s; ignored, it becomes /dev/null", why);
@@ -134,7 +132,25 @@ void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char
 	}
 	name[0] = 0;
 	name_put(&n, f);
-	save_refuse(c->save, "%s: %s", name, why);
+	say(c->save, "%s: %s", name, why);
+}
+
+void plugin_refuse(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(c, f, save_refuse, fmt, ap);
+	va_end(ap);
+}
+
+void plugin_refuse_for_now(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(c, f, save_refuse_for_now, fmt, ap);
+	va_end(ap);
 }
 
 void plugin_warn(struct plugin_ctx *c, const struct plugin_file *f, const char *fmt, ...)

@@ -3,19 +3,35 @@
 #include "preload.h"
 #include "frozen.h"
 
-void save_refuse(struct save *s, const char *fmt, ...)
+static void refuse(struct save *s, uint32_t flags, const char *fmt, va_list ap)
 {
 	struct msg_line line;
 	struct text t = TEXT(line.text);
-	va_list ap;
 
 	__builtin_memset(&line, 0, sizeof(line));
 	MSG_INIT(&line, MSG_REFUSE);
-	va_start(ap, fmt);
+	line.m.flags = flags;
 	text_vput(&t, fmt, ap);
-	va_end(ap);
 	s->nrefused++;
 	msg_send(s->conn, &line.m);
+}
+
+void save_refuse(struct save *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(s, 0, fmt, ap);
+	va_end(ap);
+}
+
+void save_refuse_for_now(struct save *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(s, REFUSE_FOR_NOW, fmt, ap);
+	va_end(ap);
 }
 
 void *save_piece(struct save *s, uint32_t stream, uint64_t start, uint64_t len)

@@ -36,6 +36,8 @@ struct save {
  * (anon_inode:[io_uring]): io_uring can't be restored". Sent to the coordinator at once.
  */
 void save_refuse(struct save *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same of what will have passed in a moment: the coordinator tries again before it tells anybody. */
+void save_refuse_for_now(struct save *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Memory for len bytes that become bytes [start, start + len) of stream; NULL: out of memory (s->err). */
 void *save_piece(struct save *s, uint32_t stream, uint64_t start, uint64_t len);

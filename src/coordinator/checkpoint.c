@@ -151,12 +151,22 @@ static void remove_part(struct checkpoint *cp)
 	cp->ops->unlink(part);
 }
 
+/* RESULT_FOR_NOW is for those who will try again. Whatever else has been refused, all of it is told at once. */
+static void refusals_settle(struct checkpoint *cp)
+{
+	if (cp->result.err == -EOPNOTSUPP && cp->nfor_now && cp->nfor_now == cp->nrefused)
+		cp->result.err = RESULT_FOR_NOW;
+	else
+		checkpoint_tell(cp);
+}
+
 static void finish(struct checkpoint *cp)
 {
 	struct msg_result *r = &cp->result;
 
 	fault(FAULT_COORDINATOR_FINISH);
 	cp->over = true;
+	refusals_settle(cp);
 	cp->deadline_ns = cp->poll_ns = 0;
 	r->nprocesses = cp->nmembers;
 	if (!r->err)

@@ -119,7 +119,10 @@ struct checkpoint_ops {
 	void (*unlink)(const char *path);
 	void (*line)(struct checkpoint *cp, const char *text);
 	void (*progress)(struct checkpoint *cp, uint64_t done, uint64_t total);
-	/* The last call: cp->result is complete; the owner may free cp. */
+	/*
+	 * The last call: cp->result is complete; the owner may free cp, and cp->for_now. err RESULT_FOR_NOW: nothing
+	 * was refused but for this moment, and nobody has been told yet (checkpoint_tell()).
+	 */
 	void (*finished)(struct checkpoint *cp);
 };
 
@@ -147,6 +150,8 @@ struct checkpoint {
 	bool exit_told;	 /* the first process knows its exit status */
 	bool cancelled; /* a writer has given up because of another one */
 	uint32_t nrefused;
+	uint32_t nfor_now;   /* of these, things that are refused at this moment only, */
+	struct blob for_now; /* and what is to be said of them, terminated, when it is not tried again */
 	uint64_t start_ns, spent_ns; /* and CPU time spent by then */
 	uint64_t deadline_ns; /* call checkpoint_expire() then; 0: never */
 	uint64_t poll_ns;     /* call checkpoint_poll() then; 0: never */
@@ -188,6 +193,8 @@ void checkpoint_ended(struct member *m);
 void checkpoint_stands(struct member *m);
 /* poll_ns has come: signal those again that have not answered, look for others again. */
 void checkpoint_poll(struct checkpoint *cp);
+/* Tell what was refused for the moment only: it is not going to be tried again. */
+void checkpoint_tell(struct checkpoint *cp);
 /* deadline_ns has come. */
 void checkpoint_expire(struct checkpoint *cp);
 

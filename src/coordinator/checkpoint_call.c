@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * A signal is lost on a process that shares its parent's memory until it execs: it is sent again, soon at
@@ -61,14 +62,26 @@ void member_drop(struct member *m)
 	free(m);
 }
 
-/* Tell of something that can't be checkpointed. */
-void checkpoint_refuse(struct checkpoint *cp, const char *text)
+void checkpoint_refuse(struct checkpoint *cp, const char *text, bool for_now)
 {
 	struct text r = checkpoint_result_text(cp);
 
 	if (!cp->nrefused++ && !cp->result.text[0])
 		text_put(&r, "%s", text);
-	cp->ops->line(cp, text);
+	cp->nfor_now += for_now;
+	if (for_now)
+		blob_put(&cp->for_now, text, strlen(text) + 1);
+	else
+		cp->ops->line(cp, text);
+}
+
+void checkpoint_tell(struct checkpoint *cp)
+{
+	const char *p = (const char *)cp->for_now.data, *end = p + cp->for_now.len;
+
+	for (; p < end; p += strlen(p) + 1)
+		cp->ops->line(cp, p);
+	blob_free(&cp->for_now);
 }
 
 static uint64_t doubled(uint64_t ns, unsigned times)
@@ -94,7 +107,7 @@ static bool call(struct member *m)
 		m->ncalls = m->nsignals = 0;
 		m->next_call_ns = now + doubled(CALL_LATER_NS, m->nlooks++ / 8);
 	} else {
-		checkpoint_refuse(cp, why);
+		checkpoint_refuse(cp, why, false);
 		member_drop(m);
 		return false;
 	}

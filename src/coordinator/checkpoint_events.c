@@ -13,7 +13,7 @@ static int take_refuse(struct member *m, const union any_msg *msg)
 	struct text t = TEXT(line.text);
 
 	text_put(&t, "pid %d (%s): %s", m->pid, m->name, msg->line.text);
-	checkpoint_refuse(m->cp, line.text);
+	checkpoint_refuse(m->cp, line.text, msg->m.flags & REFUSE_FOR_NOW);
 	return 0;
 }
 

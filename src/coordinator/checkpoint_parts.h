@@ -27,8 +27,8 @@ void checkpoint_barrier_pass(struct checkpoint *cp);
 void checkpoint_poll_at(struct checkpoint *cp, uint64_t ns);
 /* See whether that was the last event to wait for; nothing may touch cp behind this. */
 void checkpoint_settle(struct checkpoint *cp);
-/* Tell of something that can't be checkpointed. */
-void checkpoint_refuse(struct checkpoint *cp, const char *text);
+/* Tell of something that can't be checkpointed; for_now: later, if at all. */
+void checkpoint_refuse(struct checkpoint *cp, const char *text, bool for_now);
 
 /* To be called after whatever changes a member. */
 void member_changed(struct member *m);

@@ -138,8 +138,8 @@ static bool is_retried(const struct run *run)
 	const struct asked *a = &run->job->asked;
 	int err = run->cp.result.err;
 
-	return ends(a->serving) && (err == -EOPNOTSUPP || err == -ETIMEDOUT) && a->ntries < RETRIES &&
-	       !run->cp.committed;
+	return ends(a->serving) && (err == -EOPNOTSUPP || err == RESULT_FOR_NOW || err == -ETIMEDOUT) &&
+	       a->ntries < RETRIES && !run->cp.committed;
 }
 
 static void retry(struct timer *t)
@@ -170,6 +170,8 @@ static void log_result(const struct run *run)
 
 	more_text(run->job, more, sizeof(more));
 	if (run->cp.op != OP_CHECKPOINT)
+		return;
+	if (r->err == RESULT_FOR_NOW && !is_retried(run)) /* the process that has asked asks again */
 		return;
 	if (r->err && run->cp.committed)
 		job_log(run->job, "failed: %s", r->text);

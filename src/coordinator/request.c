@@ -110,6 +110,13 @@ void requests_answer(struct job *job, const struct msg_result *r)
 	}
 }
 
+void requests_detach(struct job *job)
+{
+	for (struct peer *p = peers(); p; p = p->next)
+		if (waits_for(p, job, true))
+			p->attached = false;
+}
+
 /* ---- requests ---- */
 
 static enum op wanted_op(const struct peer *p)

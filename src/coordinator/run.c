@@ -10,6 +10,7 @@
 #include "log.h"
 #include "on_signal.h"
 #include "order.h"
+#include "run_params.h"
 #include "tracer.h"
 
 #include <errno.h>
@@ -24,8 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often to look again because some process, of whatever kind, ended while we looked. */
-enum { UNSETTLED_MAX = 100 };
+enum {
+	UNSETTLED_MAX = 100, /* how often to look again because some process, of whatever kind, ended while we looked */
+	AGAIN_MAX = 10	     /* and to try again what was refused for the moment only */
+};
+#define AGAIN_NS 2000000ull /* first, and doubled each time */
 
 static void run_rearm(struct run *run);
 
@@ -332,33 +336,32 @@ static void remember(struct run *run)
 	last->total_ns = r->total_ns;
 }
 
-static void job_stem(const struct job *job, char *stem, size_t n)
-{
-	snprintf(stem, n, "%s-%s", job->config.name, job->id);
-}
-
-static void run_free(struct run *run)
+static void members_free(struct run *run)
 {
 	for (uint32_t i = 0; i < run->cp.nmembers; i++) {
 		op_drop(run->cp.members[i]);
 		free(run->cp.members[i]);
 	}
+	run->cp.nmembers = 0;
+}
+
+static void run_free(struct run *run)
+{
+	members_free(run);
 	if (run->hook)
 		hook_forget(run->hook);
 	timer_clear(&run->timer);
 	shared_memory_free(&run->shared);
+	blob_free(&run->cp.for_now);
 	free(run->cp.members);
 	free(run);
 }
 
-/* Fires at once when the state machine has finished: nothing of it is on the stack any more. */
-static void run_over(struct timer *t)
+static void run_end(struct run *run)
 {
-	struct run *run = CONTAINER_OF(t, struct run, timer);
 	struct job *job = run->job;
 	struct msg_result result = run->cp.result;
 
-	log_line("request %d: job %s: %d %s", run->cp.request, job->id, result.err, result.text);
 	remember(run);
 	on_signal_run_over(run);
 	run_free(run);
@@ -367,6 +370,54 @@ static void run_over(struct timer *t)
 	requests_next(job);
 	job_end_if_idle(job);
 	linger_update();
+}
+
+/* The same checkpoint once more; job->run is the one before until it has begun. */
+static void run_again(struct timer *t)
+{
+	struct run *run = CONTAINER_OF(t, struct run, timer);
+	struct job *job = run->job;
+	const struct checkpoint *cp = &run->cp;
+	char why[sizeof(cp->result.text)] = "";
+	struct text text = TEXT(why);
+	int end = !cp->kill ? RUN_GOES_ON : cp->exit_status ? cp->exit_status : RUN_KILL;
+	int err = run_start(job, cp->op, end, NULL, NULL, &text);
+
+	if (err) {
+		run->cp.result.err = err;
+		str_copy(run->cp.result.text, why, sizeof(run->cp.result.text));
+		run_end(run);
+		return;
+	}
+	job->run->ntries = run->ntries + 1;
+	job->run->cp.served = cp->served;
+	run_free(run);
+}
+
+/*
+ * Fires at once when the state machine has finished: nothing of it is on the stack any more. What is refused for the
+ * moment only is tried again, by the process itself if that has asked; clients that wait with it are then served by a
+ * checkpoint of their own.
+ */
+static void run_over(struct timer *t)
+{
+	struct run *run = CONTAINER_OF(t, struct run, timer);
+	struct msg_result *r = &run->cp.result;
+
+	log_line("request %d: job %s: %d %s", run->cp.request, run->job->id, r->err, r->text);
+	if (r->err == RESULT_FOR_NOW && !run->asked && run->ntries < AGAIN_MAX) {
+		members_free(run);
+		run->timer.fire = run_again;
+		timer_set(&run->timer, loop_now() + (AGAIN_NS << run->ntries));
+		return;
+	}
+	if (r->err == RESULT_FOR_NOW && run->asked) {
+		requests_detach(run->job);
+	} else if (r->err == RESULT_FOR_NOW) {
+		r->err = -EOPNOTSUPP;
+		checkpoint_tell(&run->cp);
+	}
+	run_end(run);
 }
 
 static void op_finished(struct checkpoint *cp)
@@ -405,7 +456,7 @@ static void run_rearm(struct run *run)
 {
 	uint64_t at = run->cp.deadline_ns;
 
-	if (run->timer.fire == run_over)
+	if (run->cp.over)
 		return;
 	if (run->cp.poll_ns && (!at || run->cp.poll_ns < at))
 		at = run->cp.poll_ns;
@@ -428,17 +479,6 @@ static void run_expire(struct timer *t)
 	run_rearm(run);
 }
 
-/* Where the image goes: the job's directory, or the one of a path that was asked for. */
-static void image_dir(const struct job *job, const struct peer *asker, char *dir)
-{
-	const char *path = asker ? asker->target.path : "";
-	const char *slash = strrchr(path, '/');
-
-	str_copy(dir, job->config.dir, CKPT_PATH_MAX);
-	if (slash)
-		snprintf(dir, CKPT_PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-}
-
 static int check_job(const struct job *job, enum op op, const struct peer *asker, struct text *why)
 {
 	char dir[CKPT_PATH_MAX];
@@ -448,7 +488,7 @@ static int check_job(const struct job *job, enum op op, const struct peer *asker
 		text_put(why, "the job has ended");
 		return -ESRCH;
 	}
-	image_dir(job, asker, dir);
+	run_image_dir(job, asker, dir);
 	if (op == OP_CHECKPOINT)
 		err = generation_check_dir(dir, why);
 	return err ? err : check_room(job, why);
@@ -466,55 +506,6 @@ static int next_request(void)
 		last = time(NULL);
 	last++;
 	return (last & 0x7fffffff) ? (int)(last & 0x7fffffff) : next_request();
-}
-
-static int fill_name(struct run *run, struct text *why)
-{
-	struct msg_params *p = &run->cp.params;
-	const struct job *job = run->job;
-	char stem[JOB_NAME_MAX + JOB_ID_MAX];
-	struct text path = TEXT(p->path);
-
-	job_stem(job, stem, sizeof(stem));
-	run->generation = generation_next(job->config.dir, stem);
-	p->generation = run->generation;
-	snprintf(p->link, sizeof(p->link), "%s.ckpt", stem);
-	/* "/" alone must not become "//". */
-	text_put(&path, "%s/%s.%05lu.ckpt", str_eq(job->config.dir, "/") ? "" : job->config.dir,
-		 stem, (unsigned long)run->generation);
-	if (path.len + sizeof(".part") <= sizeof(p->path) && str_ends(p->path, ".ckpt"))
-		return 0;
-	text_put(why, "directory for images %s: name is too long", job->config.dir);
-	return -ENAMETOOLONG;
-}
-
-static int fill_target(struct run *run, const struct msg_target *target, struct text *why)
-{
-	struct msg_params *p = &run->cp.params;
-
-	if (target->flags & TARGET_KEEP)
-		p->keep = target->keep;
-	if (!target->path[0])
-		return fill_name(run, why);
-	str_copy(p->path, target->path, sizeof(p->path));
-	if (strlen(p->path) + sizeof(".part") <= sizeof(p->path))
-		return 0;
-	text_put(why, "%s: name is too long", target->path);
-	return -ENAMETOOLONG;
-}
-
-static int fill_params(struct run *run, const struct peer *asker, struct text *why)
-{
-	struct msg_params *p = &run->cp.params;
-	const struct job *job = run->job;
-
-	p->keep = job->config.keep;
-	p->level = job->config.level;
-	str_copy(p->keyfile, job->config.keyfile, sizeof(p->keyfile));
-	str_copy(p->job, job->id, sizeof(p->job));
-	if (run->cp.op != OP_CHECKPOINT)
-		return 0;
-	return asker ? fill_target(run, &asker->target, why) : fill_name(run, why);
 }
 
 static void member_asks(struct process *p, struct peer *asker)
@@ -546,7 +537,7 @@ static struct run *run_new(struct job *job, enum op op, int end, const struct pe
 		.timeout_ms = job->config.timeout_ms,
 		.fault = run_fault,
 	};
-	if (!fill_params(run, asker, why))
+	if (!run_params_fill(run, asker, why))
 		return run;
 	free(run);
 	return NULL;
@@ -572,6 +563,7 @@ int run_start(struct job *job, enum op op, int end, struct peer *asker,
 	}
 	job->run = run;
 	run->since = since;
+	run->asked = asker;
 	if (asker_process)
 		member_asks(asker_process, asker);
 	log_line("request %d: job %s: %s", run->cp.request, job->id, run->cp.params.path);

@@ -18,6 +18,8 @@ struct run {
 	struct shared_memory shared;
 	int since; /* of discover_rest() */
 	struct hook *hook;   /* runs between the image and the end of the job; NULL: none does */
+	bool asked; /* by a process, which tries again itself what is refused for the moment only */
+	unsigned ntries; /* of that, before this one */
 	unsigned nunsettled; /* searches for processes that were not certain to be complete */
 };
 
@@ -47,6 +49,8 @@ void run_closed(struct peer *peer);
 void requests_line(struct job *job, const char *text);
 void requests_progress(struct job *job, uint64_t done, uint64_t total);
 void requests_answer(struct job *job, const struct msg_result *r);
+/* Who has waited for the checkpoint that runs is to wait for the next. */
+void requests_detach(struct job *job);
 /* No checkpoint runs: start the one that is waited for. */
 void requests_next(struct job *job);
 

@@ -24,6 +24,33 @@ UNIT_TEST(checkpoint_refusals_are_told_by_all)
 	expect_failure(-EOPNOTSUPP, "pid 100 (sim): fd 7: io_uring can't be restored");
 }
 
+UNIT_TEST(checkpoint_refused_for_now_tells_nobody_yet)
+{
+	bring_to(PHASE_DRAIN, 2);
+	send_refusal_for_now(0);
+	barrier(0, PHASE_DRAIN, -EOPNOTSUPP);
+	barrier(1, PHASE_DRAIN, 0);
+	thawed(0, MS);
+	thawed(1, MS);
+	expect_failure(RESULT_FOR_NOW, "pid 100 (sim): fd 8: not now");
+	ck_assert_int_eq(w.nlines, 0);
+	checkpoint_tell(&w.cp);
+	ck_assert_int_eq(w.nlines, 1);
+}
+
+UNIT_TEST(checkpoint_refused_for_good_tells_of_the_moment_too)
+{
+	bring_to(PHASE_DRAIN, 2);
+	send_refusal_for_now(0);
+	barrier(0, PHASE_DRAIN, -EOPNOTSUPP);
+	send_refusal(1);
+	barrier(1, PHASE_DRAIN, -EOPNOTSUPP);
+	thawed(0, MS);
+	thawed(1, MS);
+	expect_failure(-EOPNOTSUPP, "pid 100 (sim): fd 8: not now");
+	ck_assert_int_eq(w.nlines, 2);
+}
+
 UNIT_TEST(checkpoint_process_that_can_not_freeze_ends_it)
 {
 	start(OP_CHECKPOINT, 2);

@@ -223,6 +223,52 @@ UNIT_TEST(coordinator_tells_a_refusal)
 	expect_failure("refuse", "): fd 7 (anon_inode:[io_uring]): io_uring can't be restored");
 }
 
+UNIT_TEST(coordinator_tells_what_does_not_pass)
+{
+	expect_failure("busy ", "): fd 8 (socket:[1]): not now; try again");
+}
+
+UNIT_TEST(coordinator_tries_again_what_passes)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "busy-twice");
+	expect_status("--checkpoint", 0);
+	expect("fake-j1.00001.ckpt");
+	ck_assert_msg(!strstr(out, "not now"), "the attempts are told: %s", out);
+	fake_stop(pid);
+	tear_down();
+}
+
+UNIT_TEST(coordinator_lets_the_program_itself_try_again)
+{
+	set_up();
+	command("--list");
+	start("j1", "hello ask busy-twice");
+	expect_status("--checkpoint", 0); /* a client that comes meanwhile has it, too, or the next */
+	ck_assert_msg(!strstr(out, "not now"), "the attempts are told: %s", out);
+	for (int i = 0; i < 500 && !exists("asked"); i++)
+		usleep(10000);
+	run("cat %s/asked", top);
+	expect("0 /");
+	command("--kill");
+	tear_down();
+}
+
+UNIT_TEST(coordinator_tells_all_that_is_refused_when_it_does_not_pass)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start("j1", "busy refuse");
+	expect_status("--checkpoint", 4);
+	expect("not now");
+	expect("io_uring can't be restored");
+	fake_stop(pid);
+	tear_down();
+}
+
 UNIT_TEST(coordinator_names_a_process_that_does_not_answer)
 {
 	expect_failure("silent", " did not answer the signal within 3 s: thread ");

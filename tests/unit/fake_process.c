@@ -28,6 +28,8 @@ static struct job_config config;
  *	capsule		lives in a pid namespace of its own, as a restarted program does
  *	silent		does not come when it is signalled
  *	refuse		has something that can't be checkpointed
+ *	busy		has something that can't be checkpointed at this moment,
+ *	busy-twice	the first two times that it is asked
  *	hang-freeze	never reaches PHASE_FREEZE
  *	die-frozen	is killed at PHASE_FREEZE
  *	die-collecting	is killed between that and PHASE_DRAIN
@@ -76,12 +78,27 @@ static bool await_release(int fd, enum phase phase)
 	return m.release.go;
 }
 
-static void send_refusal(int fd)
+static void send_refusal(int fd, const char *text, uint32_t flags)
 {
-	struct msg_line line = {.text = "fd 7 (anon_inode:[io_uring]): io_uring can't be restored"};
+	struct msg_line line = {0};
 
 	MSG_INIT(&line, MSG_REFUSE);
+	line.m.flags = flags;
+	snprintf(line.text, sizeof(line.text), "%s", text);
 	msg_send(fd, &line.m);
+}
+
+/* Something is refused: 0 or -EOPNOTSUPP. */
+static int refuse(int fd)
+{
+	static int nbusy;
+	bool busy = does("busy-twice") ? nbusy++ < 2 : does("busy") != 0;
+
+	if (busy)
+		send_refusal(fd, "fd 8 (socket:[1]): not now; try again", REFUSE_FOR_NOW);
+	if (does("refuse"))
+		send_refusal(fd, "fd 7 (anon_inode:[io_uring]): io_uring can't be restored", 0);
+	return busy || does("refuse") ? -EOPNOTSUPP : 0;
 }
 
 static void send_thawed(int fd)
@@ -189,9 +206,7 @@ static void freeze(int fd, const struct msg_params *p)
 	if (index >= 0) {
 		if (does("die-collecting"))
 			raise(SIGKILL);
-		if (does("refuse"))
-			send_refusal(fd);
-		send_barrier(fd, PHASE_DRAIN, does("refuse") ? -EOPNOTSUPP : 0);
+		send_barrier(fd, PHASE_DRAIN, refuse(fd));
 		if (await_release(fd, PHASE_DRAIN))
 			snapshot(fd, p, index);
 	}
@@ -237,7 +252,7 @@ static void ask(void)
 
 		if (fd < 0 || msg_recv(fd, &m, 20000) != 1 || m.m.type != MSG_RESULT)
 			return;
-	} while (m.result.err == -EAGAIN);
+	} while (m.result.err == -EAGAIN || (m.result.err == RESULT_FOR_NOW && does("busy-twice")));
 	snprintf(path, sizeof(path), "%s/asked", config.dir);
 	f = fopen(path, "w");
 	if (!f)

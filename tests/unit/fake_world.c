@@ -195,12 +195,24 @@ int done(int i, int err)
 	return checkpoint_message(w.members[i], &m);
 }
 
-int send_refusal(int i)
+static int send_line(int i, const char *text, uint32_t flags)
 {
-	union any_msg m = {.line = {.text = "fd 7: io_uring can't be restored"}};
+	union any_msg m = {0};
 
 	MSG_INIT(&m.line, MSG_REFUSE);
+	m.m.flags = flags;
+	strcpy(m.line.text, text);
 	return checkpoint_message(w.members[i], &m);
+}
+
+int send_refusal(int i)
+{
+	return send_line(i, "fd 7: io_uring can't be restored", 0);
+}
+
+int send_refusal_for_now(int i)
+{
+	return send_line(i, "fd 8: not now", REFUSE_FOR_NOW);
 }
 
 void poll_next(void)

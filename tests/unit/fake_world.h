@@ -35,6 +35,7 @@ int barrier(int i, enum phase phase, int err);
 int thawed(int i, uint64_t pause_ns);
 int done(int i, int err);
 int send_refusal(int i);
+int send_refusal_for_now(int i);
 /* Time goes on until the state machine wants to look at something. */
 void poll_next(void);
 void closed(int i);
