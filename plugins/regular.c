@@ -90,7 +90,7 @@ static enum file_use named_save(struct plugin_ctx *c, struct plugin_file *f, boo
 {
 	bool log = is_log(f) || f->policy == FILES_TRUNCATE;
 
-	if (!path_leads_here(f))
+	if (!path_leads_here(f) && !f->closed)
 		plugin_refuse(c, f, "its path leads to another file");
 	if (!plugin_writes(f))
 		return FILE_READ_ONLY;
@@ -118,7 +118,7 @@ static void regular_save(struct plugin_ctx *c, struct plugin_file *f)
 		plugin_outside(c, f, "it can't be opened again");
 		return;
 	}
-	locked = locks_save(c, f);
+	locked = !f->closed && locks_save(c, f);
 	st.use = is_deleted(f) ? deleted_save(c, f, locked) : named_save(c, f, locked);
 	plugin_put(c, f, &st, sizeof(st), NULL, 0);
 }

@@ -218,6 +218,43 @@ static int named_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_
 	return !err && fd < 0 ? plugin_fail(c, f, fd, "can't be opened again") : fd;
 }
 
+/* ---- Not open ---------------------------------------------------------------------------- */
+
+/* It stays as it is. */
+static int closed_leave(struct plugin_file *f)
+{
+	f->policy = FILES_IGNORE;
+	return sys_open("/dev/null", O_RDONLY | O_CLOEXEC, 0);
+}
+
+/* Is there anything to be put back, and can it be? */
+static bool closed_changed(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
+{
+	struct stat st;
+	int err = sys_call4(__NR_newfstatat, AT_FDCWD, f->link, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (f->policy == FILES_IGNORE || (!err && is_same(f, &st)))
+		return false;
+	if (err)
+		return err == -ENOENT && content_of(f);
+	if (!S_ISREG(st.st_mode) || (st.st_ino != f->ino && !f->moved)) {
+		plugin_caution(c, f, "is another file since the checkpoint, and stays as it is");
+		return false;
+	}
+	if (use == FILE_SEQUENTIAL && (uint64_t)st.st_size < f->size)
+		plugin_caution(c, f, "has %lu bytes, it had %lu at the checkpoint, and stays as it is",
+			       (unsigned long)st.st_size, (unsigned long)f->size);
+	return use != FILE_SEQUENTIAL || (uint64_t)st.st_size > f->size;
+}
+
+/* Nothing that becomes of it is a reason not to restart. */
+static int closed_restore(struct plugin_ctx *c, struct plugin_file *f, enum file_use use)
+{
+	int fd = closed_changed(c, f, use) ? named_restore(c, f, use) : -1;
+
+	return fd < 0 ? closed_leave(f) : fd;
+}
+
 static int deleted_restore(struct plugin_ctx *c, struct plugin_file *f)
 {
 	int object = plugin_object_fd(c, f, f->object);
@@ -233,7 +270,9 @@ int regular_restore(struct plugin_ctx *c, struct plugin_file *f)
 
 	if (!state_get(c, f, &st))
 		return plugin_fail(c, f, 0, "its record is missing");
-	fd = st.use == FILE_DELETED ? deleted_restore(c, f) : named_restore(c, f, st.use);
+	fd = st.use == FILE_DELETED ? deleted_restore(c, f)
+	     : f->closed	    ? closed_restore(c, f, st.use)
+				    : named_restore(c, f, st.use);
 	if (fd < 0)
 		return fd;
 	f->fd = fd;

@@ -76,6 +76,7 @@ struct plugin_file {
 	bool made;		   /* restart: restore() has made it at link, which goes when others can't be restored */
 	bool moved;		   /* restart: link is where it leads now (--map-path), not where it led */
 	enum files_policy policy;  /* what the user said of its path (--files) */
+	bool closed;		   /* it is none: number is -1, and nobody gets it at the restart */
 	int32_t owner, owner_type; /* F_GETOWN_EX */
 	int32_t sig;		   /* F_GETSIG */
 	void *data;		   /* the plugin's own, NULL at first */

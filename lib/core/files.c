@@ -80,17 +80,28 @@ int files_add(char *list, size_t n, const char *more)
 	return 0;
 }
 
-enum files_policy files_policy(const char *list, const char *path)
+static enum files_policy policy_find(const char *list, const char *path, bool named)
 {
 	enum files_policy found = FILES_BY_USE;
 
 	for (const char *p = list; *p; p += *p == ',') {
 		enum files_policy policy = policy_read(&p);
+		bool has_glob = *p == ':';
 
 		if (policy == FILES_BY_USE)
 			break; /* no list of ours */
-		if (glob_match(&p, path))
+		if (glob_match(&p, path) && (has_glob || !named))
 			found = policy;
 	}
 	return found;
+}
+
+enum files_policy files_policy(const char *list, const char *path)
+{
+	return policy_find(list, path, false);
+}
+
+enum files_policy files_policy_named(const char *list, const char *path)
+{
+	return policy_find(list, path, true);
 }

@@ -21,6 +21,8 @@
 bool files_valid(const char *list);
 /* What it says of the file at path; FILES_BY_USE: nothing. */
 enum files_policy files_policy(const char *list, const char *path);
+/* The same, of patterns that have a GLOB only. */
+enum files_policy files_policy_named(const char *list, const char *path);
 /*
  * Append more to the list, of at most n bytes with its end: 0, -EINVAL when it is not valid, -ENAMETOOLONG.
  */

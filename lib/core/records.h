@@ -262,7 +262,7 @@ struct rec_fd {
 /* One open file description, shared by all descriptors that dup(2) made of it. Path follows. */
 struct rec_file {
 	uint32_t id; /* one for the whole image; the record is in the process that saved it */
-	uint32_t plugin_name_hash; /* reserved, 0 */
+	uint32_t closed; /* 1: it is not open, and nobody gets it */
 	char plugin[16];	   /* name of the plugin that saved it */
 	uint32_t flags;		   /* F_GETFL */
 	uint32_t mode;		   /* st_mode */

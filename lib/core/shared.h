@@ -73,7 +73,7 @@ struct shared_head {
 	uint8_t salt[16];	/* of an encrypted image, which everybody can read in its header */
 	uint8_t key_check[8];	/* and this, too: all writers must have the same key */
 	uint32_t encrypted;
-	uint32_t reserved;
+	uint32_t nonce; /* the coordinator's: no two checkpoints of a job have the same */
 	struct shared_process process[];
 };
 

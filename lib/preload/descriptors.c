@@ -285,6 +285,7 @@ static void put_file(struct plugin_ctx *c, const struct plugin_file *f)
 		.mtime_ns = f->mtime_ns,
 		.nlink = f->nlink,
 		.policy = f->policy,
+		.closed = f->closed,
 		.object = f->object,
 		.owner = f->owner,
 		.owner_type = f->owner_type,
@@ -365,22 +366,47 @@ void descriptors_list(struct save *s, uint32_t table)
 	for (struct plugin_file *f = c->files; f; f = f->next)
 		if (f->plugin->discover)
 			f->plugin->discover(c, f);
+	closed_list(c);
 }
 
-struct plugin_file *plugin_add_file(struct plugin_ctx *c, int fd)
+/* Of a descriptor that is none of the program's numbers; it is taken over. */
+static struct plugin_file *extra_intern(struct plugin_ctx *c, int fd, struct plugin_file *f)
 {
-	struct plugin_file f = {0}, *known;
-	int err = describe(c, fd, &f);
+	struct plugin_file *known = file_intern(c, f);
 
-	f.number = -1;
-	if (err)
-		save_refuse(c->save, "a descriptor in flight can't be looked at: %s", errno_name(err));
-	known = err ? NULL : file_intern(c, &f);
 	if (known && known->fd == fd)
 		blob_put(&c->extra, &fd, sizeof(fd));
 	else
 		sys_close(fd);
 	return known;
+}
+
+struct plugin_file *plugin_add_file(struct plugin_ctx *c, int fd)
+{
+	struct plugin_file f = {0};
+	int err = describe(c, fd, &f);
+
+	f.number = -1;
+	if (!err)
+		return extra_intern(c, fd, &f);
+	save_refuse(c->save, "a descriptor in flight can't be looked at: %s", errno_name(err));
+	sys_close(fd);
+	return NULL;
+}
+
+void descriptors_add_closed(struct plugin_ctx *c, int fd)
+{
+	struct plugin_file f = {0};
+
+	if (describe(c, fd, &f) < 0) {
+		sys_close(fd);
+		return;
+	}
+	f.number = -1;
+	f.flags = O_RDWR;
+	f.pos = f.size;
+	f.closed = true;
+	extra_intern(c, fd, &f);
 }
 
 /* ---- What other processes have ----------------------------------------------------------- */
@@ -474,7 +500,8 @@ static void file_resolve(struct plugin_ctx *c, struct plugin_file *f)
 static void file_save(struct plugin_ctx *c, struct plugin_file *f)
 {
 	kept_owner(c, f);
-	f->policy = files_policy(preload.config.files, f->link);
+	f->policy = f->closed ? files_policy_named(preload.config.files, f->link)
+			      : files_policy(preload.config.files, f->link);
 	if (f->plugin->save)
 		f->plugin->save(c, f);
 }

@@ -40,6 +40,14 @@ struct plugin_ctx {
 /* The decimal name of a number, in buf. */
 const char *number_name(int fd, char *buf, size_t n) HIDDEN;
 
+/* A file that is not open, by a descriptor of ours, which is taken over: one that no number leads to. */
+void descriptors_add_closed(struct plugin_ctx *c, int fd) HIDDEN;
+
+/* ---- closed.c ---- */
+
+/* Add the files that the program has closed and that --files names. */
+void closed_list(struct plugin_ctx *c) HIDDEN;
+
 /* ---- kept.c ---- */
 
 /* Nothing is kept yet: a checkpoint begins. */

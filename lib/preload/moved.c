@@ -9,6 +9,7 @@
 #include "marks.h"
 #include "moves.h"
 #include "preload.h"
+#include "written.h"
 #include "wrappers/inotify.h"
 #include "frozen.h"
 
@@ -65,4 +66,5 @@ void moved_restore(void)
 	path_move(preload.config.keyfile, sizeof(preload.config.keyfile));
 	marks_move();
 	watches_move();
+	written_move(path_move);
 }

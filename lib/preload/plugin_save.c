@@ -110,7 +110,9 @@ static bool is_ignored(const struct plugin_file *f)
 
 static void name_put(struct text *t, const struct plugin_file *f)
 {
-	if (f->number < 0)
+	if (f->closed)
+		text_put(t, "file %s", f->link);
+	else if (f->number < 0)
 		text_put(t, "a descriptor in flight (%s)", f->link);
 	else
 		text_put(t, "fd %d (%s)", f->number, f->link);

@@ -19,6 +19,7 @@
 #include "handler.h"
 #include "helper.h"
 #include "request.h"
+#include "written.h"
 
 struct preload preload;
 
@@ -153,6 +154,7 @@ __attribute__((constructor(101))) static void preload_init(void)
 		coordinator_find();
 	if (handler_install() < 0 || request_install() < 0)
 		return;
+	written_init();
 	preload.active = true;
 	hello_send(0);
 	mask = preload.owned;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "image.h"
 
@@ -13,6 +14,8 @@ enum { SECTIONS_EACH = 4, SECTIONS_MORE = 16 };
 static void head_fill(struct shared_head *h, uint32_t n, uint64_t sections, size_t len)
 {
 	h->magic = SHARED_MAGIC;
+	while (!h->nonce && getrandom(&h->nonce, sizeof(h->nonce), 0) >= 0)
+		;
 	h->nprocesses = n;
 	h->head_len = len;
 	h->sections_max = SECTIONS_EACH * n + SECTIONS_MORE;

@@ -240,33 +240,51 @@ static json_t *ipc_json(const struct process *p)
 	return list;
 }
 
-static json_t *descriptor_json(const struct descriptor *d)
+static void put_file(json_t *o, const struct file *f)
 {
-	json_t *o = json_object();
-
-	put(o, "fd", json_integer(d->rec.fd));
-	put(o, "file", json_integer(d->rec.file));
-	put(o, "cloexec", json_boolean(d->rec.cloexec));
-	if (!d->file)
-		return o;
-	put(o, "kind", string(d->file->rec.plugin));
-	put(o, "name", string(d->file->link));
-	put(o, "access", string(file_access(d->file)));
-	put(o, "flags", json_integer(d->file->rec.flags));
-	put(o, "position", json_integer(d->file->rec.pos));
-	put(o, "size", json_integer(d->file->rec.size));
-	put(o, "object", json_integer(d->file->rec.object));
-	put(o, "restart", d->file->restart ? string(d->file->restart) : json_null());
-	put(o, "policy", string(files_policy_name(d->file->rec.policy)));
-	return o;
+	put(o, "kind", string(f->rec.plugin));
+	put(o, "name", string(f->link));
+	put(o, "access", string(file_access(f)));
+	put(o, "flags", json_integer(f->rec.flags));
+	put(o, "position", json_integer(f->rec.pos));
+	put(o, "size", json_integer(f->rec.size));
+	put(o, "object", json_integer(f->rec.object));
+	put(o, "restart", f->restart ? string(f->restart) : json_null());
+	put(o, "policy", string(files_policy_name(f->rec.policy)));
 }
 
 static json_t *descriptors_json(const struct process *p)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < p->nfds; i++)
-		add(list, descriptor_json(&p->fds[i]));
+	for (size_t i = 0; i < p->nfds; i++) {
+		const struct descriptor *d = &p->fds[i];
+		json_t *o = json_object();
+
+		put(o, "fd", json_integer(d->rec.fd));
+		put(o, "file", json_integer(d->rec.file));
+		put(o, "cloexec", json_boolean(d->rec.cloexec));
+		if (d->file)
+			put_file(o, d->file);
+		add(list, o);
+	}
+	return list;
+}
+
+/* Files that it has written to and closed. */
+static json_t *closed_json(const struct process *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nfiles; i++) {
+		json_t *o;
+
+		if (!p->files[i].rec.closed)
+			continue;
+		o = json_object();
+		put_file(o, &p->files[i]);
+		add(list, o);
+	}
 	return list;
 }
 
@@ -331,6 +349,7 @@ static json_t *process_json(const struct report *r, const struct process *p)
 	put(o, "objects", objects_json(p));
 	put(o, "ipc", ipc_json(p));
 	put(o, "descriptors", descriptors_json(p));
+	put(o, "closed_files", closed_json(p));
 	put(o, "children", children_json(p));
 	if (p->nenvironment)
 		put(o, "environment", environment_json(r, p));

@@ -216,6 +216,13 @@ static void put_descriptors(const struct process *p)
 			put_file(d->file);
 		printf("%s\n", d->rec.cloexec ? " (close on exec)" : "");
 	}
+	for (size_t i = 0; i < p->nfiles; i++) {
+		if (!p->files[i].rec.closed)
+			continue;
+		printf("%10s %6u ", "closed", p->files[i].rec.id);
+		put_file(&p->files[i]);
+		putchar('\n');
+	}
 }
 
 static void put_environment(const struct report *r, const struct process *p)

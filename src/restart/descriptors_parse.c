@@ -72,6 +72,7 @@ static int file_parse(const struct descriptors_params *params, const struct save
 		.owner = rec.owner,
 		.owner_type = rec.owner_type,
 		.sig = rec.sig,
+		.closed = rec.closed,
 		.policy = files_policy(params->files, now),
 	};
 	if (f->policy == FILES_BY_USE)

@@ -34,7 +34,9 @@ static void say_file(struct plugin_ctx *c, const struct plugin_file *f, int err,
 	line[0] = 0;
 	if (c->params.nprocesses > 1)
 		text_put(&t, "pid %d: ", f->pid);
-	if (f->number >= 0)
+	if (f->closed)
+		text_put(&t, "file %s: ", f->link);
+	else if (f->number >= 0)
 		text_put(&t, "fd %d (%s): ", f->number, f->link);
 	else
 		text_put(&t, "descriptor in flight (%s): ", f->link);

@@ -31,6 +31,14 @@ UNIT_TEST(files_policy_is_of_the_last_pattern_that_matches)
 	ck_assert_uint_eq(files_policy("force:*.log,save", "/a.log"), FILES_SAVE);
 }
 
+UNIT_TEST(files_policy_named_is_of_patterns_with_a_glob)
+{
+	ck_assert_uint_eq(files_policy_named("", "/x"), FILES_BY_USE);
+	ck_assert_uint_eq(files_policy_named("save", "/x"), FILES_BY_USE);
+	ck_assert_uint_eq(files_policy_named("save:x,truncate", "/x"), FILES_SAVE);
+	ck_assert_uint_eq(files_policy_named("save,truncate:x,ignore:y", "/x"), FILES_TRUNCATE);
+}
+
 UNIT_TEST(files_policy_holds_a_pattern_without_slash_against_the_last_name)
 {
 	ck_assert_uint_eq(files_policy("save:run.log", "/a/b/run.log"), FILES_SAVE);
