@@ -12,12 +12,12 @@
 #include "written.h"
 #include "frozen.h"
 
-/* Of the processes that share the notes one is enough, and any. */
+/* Of the processes that share the notes one is enough, and any. An older coordinator gives no nonce: then all do it. */
 static bool notes_claim(struct plugin_ctx *c)
 {
 	uint32_t nonce = c->shared->head->nonce;
 
-	return written && __atomic_exchange_n(&written->claimed, nonce, __ATOMIC_RELAXED) != nonce;
+	return written && (!nonce || __atomic_exchange_n(&written->claimed, nonce, __ATOMIC_RELAXED) != nonce);
 }
 
 /* What looks like a file, and is a switch of the kernel's. */
