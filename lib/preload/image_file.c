@@ -36,13 +36,41 @@ static void unlink_in(const struct image_file *f, const char *name)
 	sys_call3(__NR_unlinkat, f->dir, name, 0);
 }
 
+/* The coordinator may have removed it when it called the checkpoint off: the name may be that of the next. */
+static bool part_is(const struct image_file *f, int fd)
+{
+	struct stat is, was;
+
+	return sys_call4(__NR_newfstatat, f->dir, f->part_name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_call2(__NR_fstat, fd, &was) == 0 && is.st_dev == was.st_dev && is.st_ino == was.st_ino;
+}
+
+/* Whoever has it locked looks at it, for a moment, and may remove it as one that nobody writes. */
+static void part_lock(int fd)
+{
+	const struct timespec ms = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < 1000 && sys_call2(__NR_flock, fd, LOCK_EX | LOCK_NB) == -EWOULDBLOCK; i++)
+		sys_call2(__NR_nanosleep, &ms, NULL);
+}
+
+/*
+ * Made, and ours once it is locked. Between the two somebody may take it for a dead writer's and remove it: one of a
+ * coordinator that was killed has the same name when it is late.
+ */
 static int part_create(struct image_file *f)
 {
-	int fd = sys_openat(f->dir, f->part_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd;
 
-	if (fd >= 0)
-		sys_call2(__NR_flock, fd, LOCK_EX | LOCK_NB);
-	return fd;
+	for (;;) {
+		fd = sys_openat(f->dir, f->part_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return fd;
+		part_lock(fd);
+		if (part_is(f, fd))
+			return fd;
+		sys_close(fd);
+	}
 }
 
 /* Remove the .part file unless its writer is alive. */
@@ -189,6 +217,8 @@ int image_file_commit(struct image_file *f, int fd, bool has_files, const char *
 		return r;
 	*what = "rename";
 	r = dir_check(f);
+	if (r == 0 && !part_is(f, fd))
+		r = -ESTALE;
 	if (r == 0 && has_files)
 		r = files_rename(f);
 	if (r == 0)
@@ -208,15 +238,6 @@ int image_file_commit(struct image_file *f, int fd, bool has_files, const char *
 	fault(FAULT_WRITER_LINK);
 	update_link(f);
 	return 0;
-}
-
-/* The coordinator may have removed it when it called the checkpoint off: the name may be that of the next. */
-static bool part_is(const struct image_file *f, int fd)
-{
-	struct stat is, was;
-
-	return sys_call4(__NR_newfstatat, f->dir, f->part_name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       sys_call2(__NR_fstat, fd, &was) == 0 && is.st_dev == was.st_dev && is.st_ino == was.st_ino;
 }
 
 void image_file_remove(struct image_file *f, int fd)

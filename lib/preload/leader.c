@@ -224,6 +224,37 @@ static int state_err(struct save *s)
 	return s->nrefused ? -ENOTSUP : 0;
 }
 
+/* Is a process there whose name begins so, and no zombie? A writer is not our child, and named a little late. */
+static bool process_runs(int32_t pid, const char *name)
+{
+	char path[64], stat[512];
+	struct text t = TEXT(path);
+	const char *p = stat, *state = stat;
+
+	text_put(&t, "/proc/%d/stat", pid);
+	if (io_read_file(path, stat, sizeof(stat)) <= 0)
+		return false;
+	parse_dec(&p);
+	if (!parse_skip(&p, " (") || !str_starts(p, name))
+		return false;
+	for (; *p; p++)
+		if (*p == ')')
+			state = p;
+	return !str_starts(state, ") Z") && !str_starts(state, ") X");
+}
+
+/*
+ * Is the image of this generation being written already? When a coordinator is killed its writers go on, and the next
+ * one can't see a file that they have not made yet.
+ */
+static void generation_check(struct checkpoint *c)
+{
+	if (c->params.generation && c->params.generation == preload.generation && preload.writer > 0 &&
+	    process_runs(preload.writer, "ckpt_writer"))
+		save_refuse_for_now(&c->save, "generation %lu is still being written, without a coordinator; try again",
+				    (unsigned long)preload.generation);
+}
+
 /*
  * Everything about the process, into c->save. A refusal ends nothing here: the user is to see all that
  * stands against a checkpoint of the job. 0, or -errno when it can't be checkpointed.
@@ -233,6 +264,7 @@ static int collect(struct checkpoint *c)
 	struct save *s = &c->save;
 	int r;
 
+	generation_check(c);
 	hash_vdso(c);
 	c->ps.rec.nthreads = c->nthreads;
 	aio_save(&c->memory, s, &c->ps);
@@ -266,22 +298,6 @@ static int collect(struct checkpoint *c)
 	return state_err(s);
 }
 
-/* Is a process there, and no zombie? The writer is not our child. */
-static bool process_runs(int32_t pid)
-{
-	char path[64], stat[512];
-	struct text t = TEXT(path);
-	const char *state = stat;
-
-	text_put(&t, "/proc/%d/stat", pid);
-	if (io_read_file(path, stat, sizeof(stat)) <= 0)
-		return false;
-	for (const char *p = stat; *p; p++)
-		if (*p == ')')
-			state = p;
-	return !str_starts(state, ") Z") && !str_starts(state, ") X");
-}
-
 /* Does any process's writer run? The first one's is the last to end: when the image is durable. */
 static bool image_is_made(const struct checkpoint *c)
 {
@@ -290,7 +306,7 @@ static bool image_is_made(const struct checkpoint *c)
 	for (uint32_t i = 0; i < h->nprocesses && !shared_is_off(h); i++) {
 		int32_t pid = __atomic_load_n(&h->process[i].writer, __ATOMIC_ACQUIRE);
 
-		if (pid > 0 && process_runs(pid))
+		if (pid > 0 && process_runs(pid, ""))
 			return true;
 	}
 	return false;
@@ -307,7 +323,7 @@ static int await_word(struct checkpoint *c, int32_t writer)
 	int r;
 
 	do {
-		runs = (!c->in_pause && process_runs(writer)) || image_is_made(c);
+		runs = (!c->in_pause && process_runs(writer, "")) || image_is_made(c);
 		r = msg_recv(c->save.conn, &c->in, LOOK_MS);
 		if (r != -ETIMEDOUT)
 			return r;
@@ -377,6 +393,7 @@ static void snapshot(struct checkpoint *c)
 	c->copied = true;
 	fault(FAULT_LEADER_DRAINED);
 	snapshot_start(&sn, &c->in_pause);
+	preload.writer = sn.writer;
 	fault(FAULT_SNAPSHOT_DONE);
 	await_copies(c);
 	c->t_forked = sys_clock_ns(CLOCK_MONOTONIC);

@@ -51,6 +51,7 @@ struct preload {
 	uint64_t vdso_start;	/* code of the kernel's vdso; another place after a restart */
 	uint64_t vdso_len;
 	uint64_t generation;	/* the image that this memory is of, or that was made last; 0: none */
+	int32_t writer;		/* pid of its writer, while that has not ended; 0: none */
 	int64_t outside_pid;	/* of the ckpt_restart that it runs under, as that sees it; 0: none */
 	uint32_t restarts;	/* how often this process has been restarted */
 };

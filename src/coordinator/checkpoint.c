@@ -151,10 +151,15 @@ static void remove_part(struct checkpoint *cp)
 	cp->ops->unlink(part);
 }
 
-/* RESULT_FOR_NOW is for those who will try again. Whatever else has been refused, all of it is told at once. */
+/*
+ * RESULT_FOR_NOW is for those who will try again. Whatever else has been refused, all of it is told at once. A name that
+ * is taken is that of an image which a writer of a coordinator that has gone is making: another is free.
+ */
 static void refusals_settle(struct checkpoint *cp)
 {
-	if (cp->result.err == -EOPNOTSUPP && cp->nfor_now && cp->nfor_now == cp->nrefused)
+	bool for_now = cp->result.err == -EOPNOTSUPP && cp->nfor_now && cp->nfor_now == cp->nrefused;
+
+	if (for_now || cp->result.err == -EEXIST)
 		cp->result.err = RESULT_FOR_NOW;
 	else
 		checkpoint_tell(cp);
@@ -166,14 +171,14 @@ static void finish(struct checkpoint *cp)
 
 	fault(FAULT_COORDINATOR_FINISH);
 	cp->over = true;
+	if (r->err && r->err != -EEXIST && cp->op == OP_CHECKPOINT && cp->phase != PHASE_FREEZE)
+		remove_part(cp);
 	refusals_settle(cp);
 	cp->deadline_ns = cp->poll_ns = 0;
 	r->nprocesses = cp->nmembers;
 	if (!r->err)
 		for (uint32_t i = 0; i < cp->nmembers; i++)
 			add_figures(r, cp->members[i]);
-	else if (cp->op == OP_CHECKPOINT && cp->phase != PHASE_FREEZE)
-		remove_part(cp);
 	for (uint32_t i = 0; i < cp->nmembers; i++)
 		if (cp->members[i]->wants_result && cp->members[i]->conn)
 			cp->ops->send(cp->members[i], &r->m, -1);
