@@ -446,7 +446,10 @@ static void __attribute__((noreturn)) give_up(struct init *in)
 	exit(STATUS_OWN);
 }
 
-/* Wait until a number of the meeting has reached n; the restart ends when it can't. */
+/*
+ * Wait until a number of the meeting has reached n; the restart ends when it can't. One that has ended may have come
+ * before, and run since: so the number is looked at again.
+ */
 static void await(struct init *in, uint32_t *word, uint32_t n)
 {
 	const struct timespec look = {.tv_nsec = LOOK_MS * 1000000};
@@ -458,7 +461,7 @@ static void await(struct init *in, uint32_t *word, uint32_t n)
 			give_up(in);
 		if (syscall(SYS_futex, word, FUTEX_WAIT, have, &look, NULL, 0) == 0 || errno != ETIMEDOUT)
 			continue;
-		if (!node_lost(in))
+		if (!node_lost(in) || __atomic_load_n(word, __ATOMIC_ACQUIRE) >= n)
 			continue;
 		dprintf(in->r->log_fd, "ckpt_restart: a process has ended while it was being restored\n");
 		give_up(in);
