@@ -247,12 +247,10 @@ static bool process_runs(int32_t pid, const char *name)
  * Is the image of this generation being written already? When a coordinator is killed its writers go on, and the next
  * one can't see a file that they have not made yet.
  */
-static void generation_check(struct checkpoint *c)
+static bool generation_is_taken(const struct checkpoint *c)
 {
-	if (c->params.generation && c->params.generation == preload.generation && preload.writer > 0 &&
-	    process_runs(preload.writer, "ckpt_writer"))
-		save_refuse_for_now(&c->save, "generation %lu is still being written, without a coordinator; try again",
-				    (unsigned long)preload.generation);
+	return c->params.generation && c->params.generation == preload.generation && preload.writer > 0 &&
+	       process_runs(preload.writer, "ckpt_writer");
 }
 
 /*
@@ -264,7 +262,12 @@ static int collect(struct checkpoint *c)
 	struct save *s = &c->save;
 	int r;
 
-	generation_check(c);
+	if (generation_is_taken(c)) { /* nobody is to touch what lies beside it */
+		save_refuse_for_now(s, "generation %lu is still being written, without a coordinator; try again",
+				    (unsigned long)preload.generation);
+		shared_call_off(c->shared.head, -ENOTSUP);
+		return -ENOTSUP;
+	}
 	hash_vdso(c);
 	c->ps.rec.nthreads = c->nthreads;
 	aio_save(&c->memory, s, &c->ps);

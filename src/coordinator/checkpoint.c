@@ -171,9 +171,10 @@ static void finish(struct checkpoint *cp)
 
 	fault(FAULT_COORDINATOR_FINISH);
 	cp->over = true;
-	if (r->err && r->err != -EEXIST && cp->op == OP_CHECKPOINT && cp->phase != PHASE_FREEZE)
-		remove_part(cp);
 	refusals_settle(cp);
+	/* For now the name may be another writer's; what processes have saved beside it they remove themselves. */
+	if (r->err && r->err != RESULT_FOR_NOW && cp->op == OP_CHECKPOINT && cp->phase != PHASE_FREEZE)
+		remove_part(cp);
 	cp->deadline_ns = cp->poll_ns = 0;
 	r->nprocesses = cp->nmembers;
 	if (!r->err)
