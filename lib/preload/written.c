@@ -74,7 +74,7 @@ static bool path_of(int fd, char *path)
 	if (n <= 0 || n == WRITTEN_PATH_MAX)
 		return false;
 	path[n] = 0;
-	return written_is_named(path);
+	return true;
 }
 
 static void note_new(struct written_file *set, int fd, const struct stat *st)
@@ -83,7 +83,7 @@ static void note_new(struct written_file *set, int fd, const struct stat *st)
 	struct written_file *w = oldest_of(set);
 	uint32_t state = w->state;
 
-	if (state == WRITTEN_TAKEN || !path_of(fd, path) || /* the common case: nobody has named it */
+	if (state == WRITTEN_TAKEN || !path_of(fd, path) || !written_is_named(path) ||
 	    !__atomic_compare_exchange_n(&w->state, &state, WRITTEN_TAKEN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	w->dev = st->st_dev;
